@@ -1,0 +1,77 @@
+package driver
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A second is finished when the slowest worker has left it, in whatever order the
+// workers report.
+func TestSeries(t *testing.T) {
+	s := newSeries(2)
+	a, b := newInterval(), newInterval()
+	a.ops = 10
+	a.h.Record(time.Millisecond)
+	s.flush(0, a, 3)
+	if len(s.points) != 0 {
+		t.Fatal("second 0 is finished while a worker is in it")
+	}
+	b.ops = 5
+	b.h.Record(3 * time.Millisecond)
+	s.flush(1, b, 2)
+	if len(s.points) != 1 || s.points[0].Ops != 15 || s.points[0].Max != 3*time.Millisecond {
+		t.Fatalf("second 0: %+v", s.points)
+	}
+	a.ops = 7
+	a.h.Record(time.Second)
+	s.flush(0, a, -1)
+	s.flush(1, b, -1)
+	if len(s.points) != 4 || s.points[3].Ops != 7 || s.points[1] != (Point{Second: 1}) || len(s.pending) != 0 {
+		t.Fatalf("%+v", s.points)
+	}
+}
+
+func TestPausesMerge(t *testing.T) {
+	ms := time.Millisecond
+	p := pauses{at: 10 * ms}
+	p.add(0, 5*ms)      // too short
+	p.add(10*ms, 30*ms) // 20 ms
+	p.add(15*ms, 31*ms) // held up by it
+	p.add(100*ms, 111*ms)
+	if len(p.list) != 2 || p.list[0] != (Pause{10 * ms, 31 * ms, 20 * ms}) {
+		t.Fatalf("%+v", p.list)
+	}
+	merged := mergePauses(append(p.list, Pause{20 * ms, 105 * ms, 85 * ms}, Pause{200 * ms, 300 * ms, 100 * ms}))
+	if len(merged) != 2 || merged[0] != (Pause{10 * ms, 111 * ms, 85 * ms}) {
+		t.Fatalf("%+v", merged)
+	}
+}
+
+func TestHistogram(t *testing.T) {
+	h := NewHistogram()
+	for i := 1; i <= 1000; i++ {
+		h.Record(time.Duration(i) * time.Microsecond)
+	}
+	h.Record(-5)
+	h.Record(200 * time.Second) // beyond what percentiles tell apart
+	if h.Count() != 1002 || h.Max() != 200*time.Second {
+		t.Errorf("%d, max %v", h.Count(), h.Max())
+	}
+	if got := h.Percentile(50); got < 499*time.Microsecond || got > 503*time.Microsecond {
+		t.Errorf("median %v", got)
+	}
+	var out bytes.Buffer
+	if err := h.WritePercentiles(&out); err != nil || !strings.Contains(out.String(), "1/(1-Percentile)") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	var none *Histogram
+	if none.Count() != 0 || none.Mean() != 0 || none.Max() != 0 || none.Percentile(99) != 0 {
+		t.Error("a nil histogram is an empty one")
+	}
+	h.Reset()
+	if h.Count() != 0 || h.Max() != 0 {
+		t.Error("not empty after Reset")
+	}
+}

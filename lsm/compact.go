@@ -1,0 +1,268 @@
+package lsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+// Compact rewrites the keys in [start, end) down to the last level, so that what was
+// deleted, replaced or has expired there takes no space; end == nil means to the end
+// of the key space. It flushes first. Cancelling ctx ends it between two steps; what
+// was done stays done.
+func (db *DB) Compact(ctx context.Context, start, end []byte) error {
+	if end != nil && string(start) >= string(end) {
+		return db.writable()
+	}
+	if err := db.Flush(); err != nil {
+		return err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	defer db.scheduleLocked()
+	for {
+		if err := errors.Join(ctx.Err(), db.writable()); err != nil {
+			return err
+		}
+		if db.paused > 0 {
+			db.cond.Wait()
+			continue
+		}
+		c, done := compaction.Manual(db.state.Load().version, db.shape, db.pickEnvLocked(), start, end)
+		if done {
+			return nil
+		}
+		if c == nil { // waits for a compaction that runs
+			if !db.stepLocked() {
+				return fmt.Errorf("lsm: tables in the range cannot be compacted: %w", db.stuckLocked())
+			}
+			continue
+		}
+		db.running = append(db.running, c)
+		db.active++
+		db.mu.Unlock()
+		err := db.compact(c)
+		db.mu.Lock()
+		db.active--
+		db.endCompactionLocked(c, err)
+		if err != nil {
+			return classify(err)
+		}
+	}
+}
+
+// stepLocked waits for background work, or does some, and reports whether there was
+// any.
+func (db *DB) stepLocked() bool {
+	if db.stepped {
+		return db.runJobLocked()
+	}
+	if db.active == 0 && len(db.running) == 0 && !db.flushing {
+		return false
+	}
+	db.cond.Wait()
+	return true
+}
+
+// stuckLocked says why nothing can be done.
+func (db *DB) stuckLocked() error {
+	if db.failed != nil {
+		return db.failed
+	}
+	if len(db.bad) > 0 {
+		return fmt.Errorf("%w: %d tables cannot be read", ErrCorruption, len(db.bad))
+	}
+	return errors.New("nothing is running")
+}
+
+// WaitIdle returns when no flush or compaction is running or due. It flushes nothing
+// by itself.
+func (db *DB) WaitIdle(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		db.mu.Lock()
+		db.cond.Broadcast()
+		db.mu.Unlock()
+	})
+	defer stop()
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if db.closing.Load() {
+			return ErrClosed
+		}
+		if err := db.healthy(); err != nil {
+			return err
+		}
+		db.scheduleLocked()
+		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing {
+			return nil
+		}
+		if db.stepped {
+			if !db.runJobLocked() {
+				return db.stuckLocked()
+			}
+			continue
+		}
+		db.cond.Wait()
+	}
+}
+
+// compactJob carries out c, which is in running already.
+func (db *DB) compactJob(c *compaction.Compaction) {
+	err := db.healthy()
+	if err == nil {
+		err = db.compact(c)
+	}
+	db.mu.Lock()
+	db.endCompactionLocked(c, err)
+	db.finishedLocked(err)
+	db.mu.Unlock()
+}
+
+func (db *DB) endCompactionLocked(c *compaction.Compaction, err error) {
+	db.running = slices.DeleteFunc(db.running, func(x *compaction.Compaction) bool { return x == c })
+	var ce *CorruptionError
+	if errors.As(err, &ce) {
+		// Its inputs stay where they are; trying again would meet the same damage.
+		for _, in := range c.Inputs {
+			for _, f := range in.Files {
+				if len(c.Inputs) == 1 && len(in.Files) == 1 || ce.File == db.tablePath(f.File) {
+					db.bad[f.Num] = true
+				}
+			}
+		}
+	}
+	db.cond.Broadcast()
+}
+
+func (db *DB) compact(c *compaction.Compaction) error {
+	start := time.Now()
+	edit := &manifest.Edit{}
+	for _, in := range c.Inputs {
+		for _, f := range in.Files {
+			edit.Deleted = append(edit.Deleted, manifest.DeletedFile{Level: in.Level, Num: f.Num})
+			if c.Move {
+				edit.Added = append(edit.Added, manifest.NewFile{Level: c.OutputLevel, Meta: f})
+			}
+		}
+	}
+	var outs []*manifest.FileMeta
+	var written int64
+	if !c.Move && !c.DeleteOnly {
+		var err error
+		if outs, err = db.merge(c); err != nil {
+			return err
+		}
+		for _, o := range outs {
+			edit.Added = append(edit.Added, manifest.NewFile{Level: c.OutputLevel, Meta: o})
+			written += o.Size
+		}
+	}
+	if err := db.logAndApply(edit, nil, nil); err != nil {
+		db.removeOutputs(outs)
+		return err
+	}
+	db.stats.compacted(c, written)
+	db.event(Event{
+		Kind: EventCompaction, Reason: c.Reason, Level: c.StartLevel(), OutputLevel: c.OutputLevel,
+		Files: len(edit.Deleted), Bytes: written, Duration: time.Since(start),
+	})
+	return nil
+}
+
+// merge writes the outputs of c.
+func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
+	s := db.acquire()
+	if s == nil {
+		return nil, ErrClosed
+	}
+	defer s.release()
+	db.mu.Lock()
+	stripes := db.snapshots.stripes()
+	db.mu.Unlock()
+	job := compaction.Job{Snapshots: stripes, Now: db.now()}
+	c.Configure(&job, s.version)
+	for _, in := range c.Inputs {
+		if err := db.addInput(&job, s, in); err != nil {
+			for _, it := range job.Sources {
+				_ = it.Close()
+			}
+			return nil, err
+		}
+	}
+	outs, _, err := db.runJob(&job)
+	return outs, err
+}
+
+// addInput opens the tables of one level as sources of job.
+func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input) error {
+	opts := sstable.IterOptions{Sequential: true}
+	tables := make([]*table, 0, len(in.Files))
+	for _, f := range in.Files {
+		for _, t := range s.tables[in.Level] {
+			if t.meta.Num == f.Num {
+				tables = append(tables, t)
+			}
+		}
+	}
+	if len(tables) != len(in.Files) {
+		return fmt.Errorf("lsm: a table to compact left L%d", in.Level)
+	}
+	for _, t := range tables {
+		o, err := db.reader(t)
+		if err != nil {
+			return err
+		}
+		if o.dels != nil {
+			job.Tombstones = append(job.Tombstones, o.dels.Tombstones()...)
+		}
+		if in.Level == 0 {
+			it, err := restrict(o.Reader, t.meta, opts)
+			if err != nil {
+				return err
+			}
+			job.Sources = append(job.Sources, it)
+		}
+	}
+	if in.Level > 0 {
+		job.Sources = append(job.Sources, &levelSource{db: db, tables: tables, opts: opts})
+	}
+	return nil
+}
+
+// newTable makes the file of a new table.
+func (db *DB) newTable() (vfs.File, string, base.FileNum, uint64, error) {
+	num := db.store.NewNum()
+	name := db.tablePath(num)
+	f, err := db.fs.Create(name)
+	return f, name, num, db.uid(num), err
+}
+
+// uid gives a table an id that no table of another store has.
+func (db *DB) uid(num base.FileNum) uint64 {
+	x := uint64(db.opts.Seed) ^ uint64(num)*0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31 | 1
+}
+
+func (db *DB) writerOptions(level int) sstable.WriterOptions {
+	o := sstable.WriterOptions{BlockSize: db.opts.BlockSize, FilterBitsPerKey: db.opts.FilterBitsPerKey}
+	if db.opts.compression(level) == NoCompression {
+		o.Compression = sstable.None
+	} else {
+		o.Compression = sstable.Snappy
+	}
+	return o
+}

@@ -1,0 +1,50 @@
+package lsm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+// Errors for errors.Is.
+var (
+	// ErrNotFound: the key is not there.
+	ErrNotFound = base.ErrNotFound
+	// ErrClosed: the DB, or the iterator, snapshot or transaction, was closed.
+	ErrClosed = base.ErrClosed
+	// ErrReadOnly: the store was opened read-only, or a failed sync made it so until
+	// it is opened again; the cause is wrapped.
+	ErrReadOnly = base.ErrReadOnly
+	// ErrConflict: another commit changed what the transaction had read.
+	ErrConflict = base.ErrConflict
+	// ErrCorruption: damage on disk; also a *CorruptionError that says where.
+	ErrCorruption = base.ErrCorruption
+	// ErrLocked: another process, or this one, has the store open.
+	ErrLocked = base.ErrLocked
+	// ErrTooLarge: a key, value or batch beyond the limits.
+	ErrTooLarge = base.ErrTooLarge
+	// ErrNoSpace: the disk is full. Writing goes on by itself when there is room.
+	ErrNoSpace = base.ErrNoSpace
+)
+
+// CorruptionError says which file is damaged and where.
+type CorruptionError = base.CorruptionError
+
+// Limits of keys, values and batches, in bytes.
+const (
+	MaxKeyLen   = base.MaxKeyLen
+	MaxValueLen = base.MaxValueLen
+	// MaxBatchLen bounds the encoded size of one batch, which is about the sum of its
+	// keys and values.
+	MaxBatchLen = 1 << 30
+)
+
+// classify marks an error of the file system that says the disk is full.
+func classify(err error) error {
+	if err == nil || errors.Is(err, ErrNoSpace) || !vfs.IsNoSpace(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNoSpace, err)
+}

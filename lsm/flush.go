@@ -1,0 +1,255 @@
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
+	"github.com/ringwood-kv/ringwood/lsm/internal/skiplist"
+)
+
+// Flush writes what is in memory to tables and returns when it is there: every
+// commit that returned before is then durable.
+func (db *DB) Flush() error {
+	var upTo *memtable
+	err := db.exclusive(func() error {
+		if err := db.writable(); err != nil {
+			return err
+		}
+		if db.mem.empty() {
+			db.mu.Lock()
+			if len(db.imm) > 0 {
+				upTo = db.imm[0]
+			}
+			db.mu.Unlock()
+			return nil
+		}
+		if err := db.waitForFlush(); err != nil {
+			return err
+		}
+		upTo = db.mem
+		return db.rotate(0)
+	})
+	if err != nil || upTo == nil {
+		return err
+	}
+	return db.waitFlushed(upTo)
+}
+
+// waitFlushed waits until m is in a table.
+func (db *DB) waitFlushed(m *memtable) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	tried := false
+	for db.hasSealedLocked(m) {
+		if err := db.writable(); err != nil {
+			return err
+		}
+		if db.failed != nil {
+			if tried {
+				return classify(db.failed)
+			}
+			// One more try at once: the cause may have gone.
+			tried, db.failed, db.retryAt = true, nil, time.Time{}
+			db.scheduleLocked()
+		}
+		if db.stepped {
+			if !db.runJobLocked() {
+				return fmt.Errorf("lsm: flush is stuck")
+			}
+			continue
+		}
+		db.cond.Wait()
+	}
+	return nil
+}
+
+func (db *DB) hasSealedLocked(m *memtable) bool {
+	for _, x := range db.imm {
+		if x == m {
+			return true
+		}
+	}
+	return false
+}
+
+// flushJob writes every sealed memtable into one table of L0. flushing is set.
+func (db *DB) flushJob() {
+	db.mu.Lock()
+	batch := append([]*memtable(nil), db.imm...)
+	stripes := db.snapshots.stripes()
+	db.mu.Unlock()
+	err := db.healthy()
+	if err == nil && len(batch) > 0 {
+		err = db.flush(batch, stripes)
+	}
+	db.mu.Lock()
+	db.flushing = false
+	db.finishedLocked(err)
+	db.mu.Unlock()
+}
+// healthy says why background work must not go on.
+func (db *DB) healthy() error {
+	if p := db.poisoned.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (db *DB) flush(batch []*memtable, stripes []compaction.Snapshot) error {
+	start := time.Now()
+	outs, _, err := db.writeTables(batch, stripes)
+	if err != nil {
+		return err
+	}
+	edit := &manifest.Edit{}
+	var bytes int64
+	for _, o := range outs {
+		edit.Added = append(edit.Added, manifest.NewFile{Level: 0, Meta: o})
+		bytes += o.Size
+	}
+	flushed := batch[0].maxSeq
+	err = db.logAndApply(edit, func(s *readState) {
+		// The log of the oldest memtable that stays. Rotation adds newer ones only.
+		edit.MinLog = s.mem.log
+		if n := len(db.imm) - len(batch); n > 0 {
+			edit.MinLog = db.imm[n-1].log
+		}
+	}, func() {
+		db.imm = append([]*memtable(nil), db.imm[:len(db.imm)-len(batch)]...)
+	})
+	if err != nil {
+		db.removeOutputs(outs)
+		return err
+	}
+	db.stats.flushes.Add(1)
+	db.stats.flushBytes.Add(bytes)
+	db.dropLogs(edit.MinLog)
+	db.event(Event{Kind: EventFlush, Bytes: bytes, Files: len(outs), Duration: time.Since(start), FlushedSeq: uint64(flushed)})
+	return nil
+}
+
+// writeTables merges memtables, newest first, into tables for L0.
+func (db *DB) writeTables(batch []*memtable, stripes []compaction.Snapshot) ([]*manifest.FileMeta, compaction.Stats, error) {
+	job := compaction.Job{Snapshots: stripes, Now: db.now(), OutputLevel: 0}
+	for _, m := range batch {
+		it := new(skiplist.Iter)
+		m.list.Init(it)
+		job.Sources = append(job.Sources, it)
+		job.Tombstones = append(job.Tombstones, m.tombstones()...)
+	}
+	return db.runJob(&job)
+}
+
+// runJob runs a merge whose outputs become tables of this store, durable with their
+// names. On an error they are removed.
+func (db *DB) runJob(job *compaction.Job) ([]*manifest.FileMeta, compaction.Stats, error) {
+	job.NewOutput = db.newTable
+	job.Writer = db.writerOptions(job.OutputLevel)
+	job.Cancel = db.healthy
+	outs, stats, err := compaction.Run(job)
+	metas := make([]*manifest.FileMeta, 0, len(outs))
+	for _, o := range outs {
+		metas = append(metas, newFileMeta(o.Num, o.Meta))
+	}
+	if err == nil && len(outs) > 0 {
+		if serr := db.fs.SyncDir(db.dir); serr != nil {
+			err = db.poison(fmt.Errorf("sync directory: %w", serr))
+		}
+	}
+	if err != nil {
+		db.removeOutputs(metas)
+		return nil, stats, err
+	}
+	return metas, stats, nil
+}
+
+func (db *DB) removeOutputs(outs []*manifest.FileMeta) {
+	if db.poisoned.Load() != nil {
+		return // the edit may be on disk in spite of the error
+	}
+	for _, o := range outs {
+		_ = db.fs.Remove(db.tablePath(o.File))
+	}
+}
+
+// dropLogs closes and removes the logs before min.
+func (db *DB) dropLogs(min base.FileNum) {
+	db.mu.Lock()
+	n := 0
+	for n < len(db.logs) && db.logs[n].num < min {
+		n++
+	}
+	old := append([]*logFile(nil), db.logs[:n]...)
+	db.logs = append([]*logFile(nil), db.logs[n:]...)
+	db.mu.Unlock()
+	for _, l := range old {
+		_ = l.close() // its commits are in a table: nothing of it matters
+		if db.poisoned.Load() == nil {
+			_ = db.fs.Remove(db.logPath(l.num))
+		}
+	}
+}
+
+// logAndApply writes edit to the manifest and installs the version after it. prepare
+// completes the edit when no other one is under way; install changes what goes with
+// the new version. Both run with db.mu held and may be nil.
+func (db *DB) logAndApply(edit *manifest.Edit, prepare func(*readState), install func()) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for db.storeBusy {
+		db.cond.Wait()
+	}
+	if err := db.healthy(); err != nil {
+		return err
+	}
+	s := db.state.Load()
+	v, err := manifest.Apply(s.version, edit)
+	if err != nil {
+		return fmt.Errorf("lsm: edit of the tree: %w", err)
+	}
+	if prepare != nil {
+		prepare(s)
+	}
+	edit.LastSeq = max(edit.LastSeq, base.SeqNum(db.visible.Load()))
+	db.storeBusy = true
+	db.mu.Unlock()
+	err = db.store.Append(edit)
+	db.mu.Lock()
+	db.storeBusy = false
+	db.cond.Broadcast()
+	if err != nil {
+		return db.storeFailed(err)
+	}
+	if install != nil {
+		install()
+	}
+	// The memtable may have been rotated meanwhile.
+	db.installLocked(db.state.Load().mem, db.imm, v)
+	db.updatePressureLocked()
+	return nil
+}
+
+// storeFailed poisons the DB if the manifest may or may not have the edit.
+func (db *DB) storeFailed(err error) error {
+	if errors.Is(err, manifest.ErrSyncFailed) || db.store.Err() != nil {
+		return db.poison(fmt.Errorf("manifest: %w", err))
+	}
+	return classify(err)
+}
+
+// tombstonesOf returns the range tombstones of a table for the compaction picker.
+func (db *DB) tombstonesOf(f *manifest.FileMeta) []rangedel.Tombstone {
+	t := db.tables[f.Num]
+	if t == nil {
+		return nil
+	}
+	if o := t.open.Load(); o != nil && o.dels != nil {
+		return o.dels.Tombstones()
+	}
+	return nil
+}

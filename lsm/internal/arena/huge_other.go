@@ -1,0 +1,5 @@
+//go:build (darwin || freebsd || netbsd || openbsd || dragonfly) && !race
+
+package arena
+
+func adviseHuge([]byte) {}

@@ -1,0 +1,231 @@
+package sstable
+
+import (
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/block"
+)
+
+// IterOptions configures an iterator.
+type IterOptions struct {
+	// Sequential is for reading the table through once, as a compaction does: large
+	// reads from the start, and the block cache is left alone.
+	Sequential bool
+}
+
+// Iter walks the point records of a table; it implements base.Iter. A value lives
+// until the next move, and neither copied nor decoded twice. An error stays until
+// the iterator is positioned anew.
+type Iter struct {
+	blk block.Iter // over the block i of r
+	r   *Reader
+	i   int // -1: no block
+	on  bool
+	run int // blocks entered since the last jump, one beside the other
+	err error
+	seq bool
+	pin pin
+	ra  readAhead
+}
+
+var _ base.Iter = (*Iter)(nil)
+
+// readAheadAfter is how many blocks in a row an interactive iterator takes
+// through the cache before it reads ahead: a short scan should leave its blocks
+// there, a long one should not sweep it.
+const readAheadAfter = 2
+
+// NewIter returns an iterator, not positioned. It must be closed before the
+// Reader is.
+func (r *Reader) NewIter(o IterOptions) (*Iter, error) {
+	it := new(Iter)
+	r.InitIter(it, o)
+	return it, nil
+}
+
+// InitIter makes it, a zero Iter or a closed one, an iterator over r. The buffers
+// of a closed one are used again.
+func (r *Reader) InitIter(it *Iter, o IterOptions) {
+	it.r = r
+	it.i = -1
+	it.on = false
+	it.run = 0
+	it.err = nil
+	it.seq = o.Sequential
+}
+
+// First goes to the first record.
+func (it *Iter) First() *base.KV {
+	it.err = nil
+	if !it.enter(0) {
+		return nil
+	}
+	return it.onward(it.blk.First())
+}
+
+// Last goes to the last record.
+func (it *Iter) Last() *base.KV {
+	it.err = nil
+	if !it.enter(it.blocks() - 1) {
+		return nil
+	}
+	return it.backward(it.blk.Last())
+}
+
+// SeekGE goes to the newest version of the first user key >= key.
+func (it *Iter) SeekGE(key []byte) *base.KV {
+	it.err = nil
+	if it.r == nil || !it.enter(it.r.idx.find(key)) {
+		return it.stop()
+	}
+	return it.onward(it.blk.SeekGE(key))
+}
+
+// SeekLT goes to the oldest version of the last user key < key.
+func (it *Iter) SeekLT(key []byte) *base.KV {
+	it.err = nil
+	if it.r == nil {
+		return it.stop()
+	}
+	i := it.r.idx.find(key)
+	if i == it.r.idx.n { // everything is smaller
+		return it.Last()
+	}
+	if !it.enter(i) {
+		return nil
+	}
+	return it.backward(it.blk.SeekLT(key))
+}
+
+// Next goes to the next record.
+func (it *Iter) Next() *base.KV {
+	if kv := it.blk.Next(); kv != nil {
+		return kv
+	}
+	return it.onward(nil)
+}
+
+// Prev goes to the record before.
+func (it *Iter) Prev() *base.KV {
+	if kv := it.blk.Prev(); kv != nil {
+		return kv
+	}
+	return it.backward(nil)
+}
+
+// Err returns the error that ended the walk, if one did.
+func (it *Iter) Err() error { return it.err }
+
+// Close releases the block and the buffers. InitIter makes the iterator usable
+// again.
+func (it *Iter) Close() error {
+	it.leave()
+	it.ra.release()
+	it.r = nil
+	return it.err
+}
+
+func (it *Iter) blocks() int {
+	if it.r == nil {
+		return 0
+	}
+	return it.r.idx.n
+}
+
+// onward returns kv, or the first record of the blocks behind if the current one
+// has no more.
+func (it *Iter) onward(kv *base.KV) *base.KV {
+	for kv == nil {
+		if !it.on || it.damaged() || !it.enter(it.i+1) {
+			return it.stop()
+		}
+		kv = it.blk.First()
+	}
+	return kv
+}
+
+func (it *Iter) backward(kv *base.KV) *base.KV {
+	for kv == nil {
+		if !it.on || it.damaged() || !it.enter(it.i-1) {
+			return it.stop()
+		}
+		kv = it.blk.Last()
+	}
+	return kv
+}
+
+func (it *Iter) stop() *base.KV {
+	it.on = false
+	it.blk.Park()
+	return nil
+}
+
+// damaged turns an error of the block iterator into the iterator's.
+func (it *Iter) damaged() bool {
+	if err := it.blk.Err(); err != nil {
+		it.err = it.r.corruptBlock(it.i, err)
+		it.leave()
+		return true
+	}
+	return false
+}
+
+// leave lets go of the current block.
+func (it *Iter) leave() {
+	it.blk.Reset()
+	it.pin.release()
+	it.i = -1
+	it.on = false
+}
+
+// enter makes block i current. It returns false if there is no such block, or if
+// it cannot be read.
+func (it *Iter) enter(i int) bool {
+	if i < 0 || i >= it.blocks() {
+		it.stop()
+		return false
+	}
+	if i == it.i {
+		it.on = true
+		return true
+	}
+	beside := it.i >= 0 && (i == it.i+1 || i == it.i-1)
+	down := i < it.i
+	if beside {
+		it.run++
+	} else {
+		it.run = 0
+		it.ra.size = 0
+	}
+	it.leave()
+	data, err := it.fetch(i, down)
+	if err == nil {
+		if err = it.blk.Init(data); err != nil {
+			err = it.r.corruptBlock(i, err)
+		}
+	}
+	if err != nil {
+		it.leave()
+		it.err = err
+		return false
+	}
+	it.i, it.on = i, true
+	return true
+}
+
+// fetch returns block i, from the cache or by reading ahead.
+func (it *Iter) fetch(i int, down bool) ([]byte, error) {
+	r := it.r
+	ahead := it.seq || it.run > readAheadAfter
+	if !ahead {
+		err := r.load(i, &it.pin)
+		return it.pin.data, err
+	}
+	if !it.seq && r.o.Cache != nil && !it.ra.has(i) {
+		if h, ok := r.o.Cache.Get(r.o.ID, r.idx.offsets[i]); ok {
+			b := h.Bytes()
+			it.pin.h, it.pin.data = h, b[:len(b)-trailerLen]
+			return it.pin.data, nil
+		}
+	}
+	return it.ra.block(r, i, down, it.seq)
+}

@@ -1,0 +1,88 @@
+package sstable
+
+import "sort"
+
+// readAhead reads a run of blocks at once and decodes them one by one, all in
+// buffers of its own.
+type readAhead struct {
+	raw    *scratch // the file from offset off
+	lo, hi int      // blocks [lo, hi) are in raw
+	size   int      // of the last read; the next is twice that
+	plain  *scratch // the block decoded last
+}
+
+const (
+	firstAhead = 32 << 10
+	mostAhead  = largeScratch
+)
+
+func (a *readAhead) has(i int) bool { return a.lo <= i && i < a.hi }
+
+func (a *readAhead) release() {
+	putScratch(a.raw)
+	putScratch(a.plain)
+	*a = readAhead{}
+}
+
+// block returns block i, valid until the next call. down says which way the walk
+// goes, full that it will go on to the end.
+func (a *readAhead) block(r *Reader, i int, down, full bool) ([]byte, error) {
+	if !a.has(i) {
+		if err := a.fill(r, i, down, full); err != nil {
+			return nil, err
+		}
+	}
+	from := r.idx.offsets[a.lo]
+	off := r.idx.offsets[i]
+	raw := a.raw.b[off-from : r.idx.offsets[i+1]-from]
+	payload, c, err := openBlock(raw, r.uid, int64(off))
+	if err != nil {
+		return nil, r.corruptBlock(i, err)
+	}
+	size, err := decodedLen(payload, c, maxRecordBlock)
+	if err != nil {
+		return nil, r.corruptBlock(i, err)
+	}
+	if c == None {
+		return payload, nil
+	}
+	if a.plain == nil || len(a.plain.b) < size {
+		putScratch(a.plain)
+		a.plain = getScratch(size)
+	}
+	if err := decode(a.plain.b[:size], payload, c); err != nil {
+		return nil, r.corruptBlock(i, err)
+	}
+	return a.plain.b[:size], nil
+}
+
+// fill reads block i and as many beyond it, in the direction of the walk, as fit
+// the size; at least the one.
+func (a *readAhead) fill(r *Reader, i int, down, full bool) error {
+	a.size = min(max(2*a.size, firstAhead), mostAhead)
+	if full {
+		a.size = mostAhead
+	}
+	offs := r.idx.offsets
+	lo, hi := i, i+1
+	if down {
+		lo = sort.Search(i, func(j int) bool { return offs[hi]-offs[j] <= uint64(a.size) })
+	} else {
+		hi += sort.Search(r.idx.n-hi, func(j int) bool { return offs[hi+j+1]-offs[lo] > uint64(a.size) })
+	}
+	n := int(offs[hi] - offs[lo])
+	if a.raw == nil || len(a.raw.b) < n {
+		putScratch(a.raw)
+		a.raw = getScratch(max(n, a.size))
+	}
+	a.lo, a.hi = 0, 0
+	if s := r.o.Stats; s != nil {
+		s.BlockReads.Add(int64(hi - lo))
+		s.BytesRead.Add(int64(n))
+	}
+	if err := readFull(r.f, r.o.Name, a.raw.b[:n], int64(offs[lo])); err != nil {
+		return r.withKeys(i, err)
+	}
+	a.lo, a.hi = lo, hi
+	return nil
+}

@@ -1,0 +1,159 @@
+package sstable
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/block"
+	"github.com/ringwood-kv/ringwood/lsm/internal/filter"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
+)
+
+var errOrder = errors.New("records out of order")
+
+// VerifyBlocks reads the whole table from the file, past the cache, and checks
+// what opening it did not: every data block's checksum, the order of records in
+// and across blocks, the separators, that the filter knows every key, and that
+// the properties say what is there. progress is called after each block with its
+// bytes; it may wait, and an error from it ends the work. nil is fine.
+func (r *Reader) VerifyBlocks(progress func(bytes int64) error) error {
+	v := verifier{r: r}
+	defer v.ra.release()
+	v.got.Kind, v.got.Compression = r.props.Kind, r.props.Compression
+	for i := range r.idx.n {
+		if err := v.block(i); err != nil {
+			return err
+		}
+		if progress != nil {
+			if err := progress(int64(r.idx.offsets[i+1] - r.idx.offsets[i])); err != nil {
+				return err
+			}
+		}
+	}
+	return v.finish()
+}
+
+type verifier struct {
+	r     *Reader
+	ra    readAhead
+	it    block.Iter
+	last  []byte
+	lastT base.Trailer
+	got   Properties
+	begun bool
+}
+
+func (v *verifier) block(i int) error {
+	data, err := v.ra.block(v.r, i, false, true)
+	if err != nil {
+		return err
+	}
+	if err := v.it.Init(data); err != nil {
+		return v.r.corruptBlock(i, err)
+	}
+	sep := v.r.idx.key(i)
+	var before []byte // separator of the block before
+	if i > 0 {
+		before = v.r.idx.key(i - 1)
+	}
+	first := true
+	for kv := v.it.First(); kv != nil; kv = v.it.Next() {
+		if err := v.record(kv, sep, before, i > 0 && first); err != nil {
+			return v.r.corruptBlock(i, err)
+		}
+		first = false
+	}
+	if err := v.it.Err(); err != nil {
+		return v.r.corruptBlock(i, err)
+	}
+	v.got.Blocks++
+	return nil
+}
+
+// record checks one record. first says that it begins a block which is not the
+// table's first, and before is then the separator in front of it.
+func (v *verifier) record(kv *base.KV, sep, before []byte, first bool) error {
+	fresh := v.got.Entries == 0 || !bytes.Equal(kv.Key, v.last)
+	switch {
+	case v.got.Entries > 0 && base.Compare(v.last, v.lastT, kv.Key, kv.Trailer) >= 0:
+		return errOrder
+	case bytes.Compare(kv.Key, sep) > 0:
+		return errors.New("a key beyond the block's separator")
+	case first && fresh && bytes.Compare(before, kv.Key) >= 0:
+		return errors.New("a key before the block's range")
+	}
+	if fresh && v.r.filter.Valid() {
+		if h := filter.HashKey(kv.Key); !v.r.filter.MayContain(&h) {
+			return errors.New("a key that the filter denies")
+		}
+	}
+	if v.got.Entries == 0 {
+		v.got.Smallest = append([]byte{}, kv.Key...)
+	}
+	v.last = append(v.last[:0], kv.Key...)
+	v.lastT = kv.Trailer
+	v.got.Entries++
+	v.got.RawKeyBytes += uint64(len(kv.Key))
+	v.got.RawValueBytes += uint64(len(kv.Value))
+	v.seq(kv.Trailer.Seq())
+	switch kv.Trailer.Kind() {
+	case base.KindDelete:
+		v.got.Deletes++
+	case base.KindSetTTL:
+		x := int64(binary.BigEndian.Uint64(kv.Value)) // the block iterator saw 8 bytes
+		if v.got.TTLs == 0 {
+			v.got.MinExpiry, v.got.MaxExpiry = x, x
+		}
+		v.got.MinExpiry, v.got.MaxExpiry = min(v.got.MinExpiry, x), max(v.got.MaxExpiry, x)
+		v.got.TTLs++
+	}
+	return nil
+}
+
+func (v *verifier) seq(s base.SeqNum) {
+	if !v.begun {
+		v.got.SmallestSeq, v.got.LargestSeq, v.begun = s, s, true
+	}
+	v.got.SmallestSeq, v.got.LargestSeq = min(v.got.SmallestSeq, s), max(v.got.LargestSeq, s)
+}
+
+// finish holds what was counted against the properties.
+func (v *verifier) finish() error {
+	g := &v.got
+	g.HasPoints = g.Entries > 0
+	g.Largest = bytes.Clone(v.last)
+	end, hasEnd := []byte(nil), false
+	for i, d := range v.r.dels {
+		g.RangeDels++
+		v.seq(d.Seq)
+		if i == 0 && (!g.HasPoints || bytes.Compare(d.Start, g.Smallest) < 0) {
+			g.Smallest = d.Start
+		}
+		if !hasEnd || rangedel.CompareEnds(end, d.End) < 0 {
+			end, hasEnd = d.End, true
+		}
+	}
+	if hasEnd && (!g.HasPoints || rangedel.CompareEnd(v.last, end) < 0) {
+		g.Largest, g.LargestExclusive = end, true
+	}
+	p := &v.r.props
+	same := bytes.Equal(g.Smallest, p.Smallest) && bytes.Equal(g.Largest, p.Largest)
+	a, b := *g, *p
+	a.Smallest, a.Largest, b.Smallest, b.Largest = nil, nil, nil, nil
+	if !same || !equalCounts(&a, &b) {
+		return v.r.corrupt(v.r.ft.props.off, "properties",
+			fmt.Errorf("the table has %d records, %d deletes, %d with expiry, and other figures, that differ", g.Entries, g.Deletes, g.TTLs))
+	}
+	return nil
+}
+
+func equalCounts(a, b *Properties) bool {
+	return a.Blocks == b.Blocks && a.LargestExclusive == b.LargestExclusive &&
+		a.SmallestSeq == b.SmallestSeq && a.LargestSeq == b.LargestSeq &&
+		a.Entries == b.Entries && a.Deletes == b.Deletes && a.RangeDels == b.RangeDels && a.TTLs == b.TTLs &&
+		a.MinExpiry == b.MinExpiry && a.MaxExpiry == b.MaxExpiry &&
+		a.RawKeyBytes == b.RawKeyBytes && a.RawValueBytes == b.RawValueBytes
+}

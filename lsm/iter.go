@@ -1,0 +1,453 @@
+package lsm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"iter"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/merge"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
+	"github.com/ringwood-kv/ringwood/lsm/internal/skiplist"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+)
+
+// IterOptions bounds an iterator. The bytes are copied.
+type IterOptions struct {
+	Lower  []byte // inclusive; nil: from the first key
+	Upper  []byte // exclusive; nil: to the last key
+	Prefix []byte // only keys with this prefix; intersects the bounds
+}
+
+// Iterator walks the keys of one moment in order, in both directions. It is not
+// positioned at first. It belongs to one goroutine, and must be closed: it keeps
+// memory and files of its moment alive.
+//
+//	for it.First(); it.Valid(); it.Next() {
+//		use(it.Key(), it.Value())
+//	}
+//	err := it.Err()
+type Iterator struct {
+	db     *DB
+	v      view
+	lower  []byte // nil: none
+	upper  []byte // nil: none
+	raw    merge.Iter
+	dels   []*rangedel.List
+	snap   *Snapshot      // ends with it; nil for the DB's own
+	txn    *txnReads      // records what was read; nil outside of transactions
+	own    *rangedel.List // a transaction's own range tombstones
+	plain  bool           // dead spans may be used
+	closed bool
+
+	// Going forward, kv is the raw record of the current key. Going backward, raw
+	// stands before the current key, which was copied to keyBuf and valBuf.
+	kv       *base.KV
+	backward bool
+	valid    bool
+	key, val []byte
+	keyBuf   []byte
+	valBuf   []byte
+	err      error
+}
+
+// NewIter returns an iterator over what is visible now; o may be nil.
+func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
+	s := db.acquire()
+	if s == nil {
+		return nil, ErrClosed
+	}
+	it := &Iterator{db: db, plain: true, v: view{state: s, seq: base.SeqNum(db.visible.Load())}}
+	it.v.now = db.now()
+	if err := it.init(o, nil); err != nil {
+		return nil, err
+	}
+	return it, nil
+}
+
+// init opens the sources; extra, if any, is newer than all of them. On an error the
+// iterator is closed.
+func (it *Iterator) init(o *IterOptions, extra base.Iter) error {
+	if o != nil {
+		it.setBounds(o)
+	}
+	s := it.v.state
+	it.db.stats.iterators.Add(1)
+	sources := make([]base.Iter, 0, len(s.imm)+len(s.tables[0])+base.NumLevels+1)
+	if extra != nil {
+		sources = append(sources, extra)
+	}
+	mems := s.imm
+	if s.mem != nil {
+		mems = append([]*memtable{s.mem}, s.imm...)
+	}
+	for _, m := range mems {
+		x := new(skiplist.Iter)
+		m.list.Init(x)
+		sources = append(sources, x)
+		it.dels = append(it.dels, m.delLists()...)
+	}
+	err := it.addTables(&sources)
+	it.raw.Init(sources)
+	if err != nil {
+		it.err = err
+		_ = it.Close()
+		return err
+	}
+	return nil
+}
+
+func (it *Iterator) addTables(sources *[]base.Iter) error {
+	s := it.v.state
+	for _, t := range s.tables[0] {
+		if it.misses(t) {
+			continue
+		}
+		x, err := it.db.tableSource(t, sstable.IterOptions{})
+		if err != nil {
+			return err
+		}
+		*sources = append(*sources, x)
+	}
+	for level := 1; level < base.NumLevels; level++ {
+		tables := s.tables[level]
+		for len(tables) > 0 && it.lower != nil && tables[0].meta.EndsBefore(it.lower) {
+			tables = tables[(&levelSource{tables: tables}).search(it.lower):]
+		}
+		for len(tables) > 0 && it.misses(tables[len(tables)-1]) {
+			tables = tables[:len(tables)-1]
+		}
+		if len(tables) > 0 {
+			*sources = append(*sources, &levelSource{db: it.db, tables: tables})
+		}
+	}
+	if !s.dels {
+		return nil
+	}
+	for _, tables := range s.tables {
+		for _, t := range tables {
+			if t.meta.RangeDels == 0 || it.misses(t) {
+				continue
+			}
+			o, err := it.db.reader(t)
+			if err != nil {
+				return err
+			}
+			if o.dels != nil {
+				it.dels = append(it.dels, o.dels)
+			}
+		}
+	}
+	return nil
+}
+
+// misses reports whether a table lies outside of the bounds.
+func (it *Iterator) misses(t *table) bool {
+	return it.lower != nil && t.meta.EndsBefore(it.lower) ||
+		it.upper != nil && bytes.Compare(t.meta.Smallest, it.upper) >= 0
+}
+
+func (it *Iterator) setBounds(o *IterOptions) {
+	it.lower, it.upper = bytes.Clone(o.Lower), bytes.Clone(o.Upper)
+	if len(o.Prefix) == 0 {
+		return
+	}
+	if bytes.Compare(o.Prefix, it.lower) > 0 {
+		it.lower = bytes.Clone(o.Prefix)
+	}
+	if end := prefixEnd(o.Prefix); end != nil && (it.upper == nil || bytes.Compare(end, it.upper) < 0) {
+		it.upper = end
+	}
+}
+
+// prefixEnd returns the smallest key after all keys with prefix, nil if there is
+// none.
+func prefixEnd(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			end := bytes.Clone(prefix[:i+1])
+			end[i]++
+			return end
+		}
+	}
+	return nil
+}
+
+// First moves to the first key. Like every move it reports whether there is one.
+func (it *Iterator) First() bool {
+	if !it.usable() {
+		return false
+	}
+	if it.lower != nil {
+		return it.forward(it.raw.SeekGE(it.lower), it.lower)
+	}
+	return it.forward(it.raw.First(), nil)
+}
+
+// Last moves to the last key.
+func (it *Iterator) Last() bool {
+	if !it.usable() {
+		return false
+	}
+	if it.upper != nil {
+		return it.back(it.raw.SeekLT(it.upper), it.upper)
+	}
+	return it.back(it.raw.Last(), nil)
+}
+
+// SeekGE moves to the first key >= key.
+func (it *Iterator) SeekGE(key []byte) bool {
+	if !it.usable() {
+		return false
+	}
+	if it.lower != nil && bytes.Compare(key, it.lower) < 0 {
+		key = it.lower
+	}
+	if it.upper != nil && bytes.Compare(key, it.upper) >= 0 {
+		return it.invalidate()
+	}
+	return it.forward(it.raw.SeekGE(key), key)
+}
+
+// SeekLT moves to the last key < key.
+func (it *Iterator) SeekLT(key []byte) bool {
+	if !it.usable() {
+		return false
+	}
+	if it.upper != nil && bytes.Compare(key, it.upper) > 0 {
+		key = it.upper
+	}
+	if it.lower != nil && bytes.Compare(key, it.lower) <= 0 {
+		return it.invalidate()
+	}
+	return it.back(it.raw.SeekLT(key), key)
+}
+
+// Next moves to the following key. It does nothing on an iterator that is not
+// valid.
+func (it *Iterator) Next() bool {
+	if !it.valid || !it.usable() {
+		return false
+	}
+	var kv *base.KV
+	if it.backward {
+		it.keyBuf = append(it.keyBuf[:0], it.key...)
+		kv = it.raw.SeekGE(it.keyBuf)
+	} else {
+		it.keyBuf = append(it.keyBuf[:0], it.kv.Key...)
+		kv = it.raw.Next()
+	}
+	for kv != nil && bytes.Equal(kv.Key, it.keyBuf) {
+		kv = it.raw.Next()
+	}
+	return it.forward(kv, it.keyBuf)
+}
+
+// Prev moves to the key before.
+func (it *Iterator) Prev() bool {
+	if !it.valid || !it.usable() {
+		return false
+	}
+	if it.backward {
+		return it.back(it.kv, it.key)
+	}
+	it.keyBuf = append(it.keyBuf[:0], it.key...)
+	return it.back(it.raw.SeekLT(it.keyBuf), it.keyBuf)
+}
+
+// Valid reports whether the iterator stands on a key.
+func (it *Iterator) Valid() bool { return it.valid && !it.ended() }
+
+// Key returns the current key, nil when not valid. It lives until the next move;
+// the caller must not change it.
+func (it *Iterator) Key() []byte {
+	if !it.valid {
+		return nil
+	}
+	return it.key
+}
+
+// Value returns the current value under the same terms as Key.
+func (it *Iterator) Value() []byte {
+	if !it.valid {
+		return nil
+	}
+	return it.val
+}
+
+// Err returns the error that ended the walk, or ErrClosed; nil at an ordinary end.
+func (it *Iterator) Err() error {
+	if it.err == nil && it.ended() {
+		return ErrClosed
+	}
+	return it.err
+}
+
+// All walks from First to the end. Errors are in Err afterwards. Key and value live
+// until the next round.
+func (it *Iterator) All() iter.Seq2[[]byte, []byte] {
+	return func(yield func(k, v []byte) bool) {
+		for it.First(); it.Valid(); it.Next() {
+			if !yield(it.key, it.val) {
+				return
+			}
+		}
+	}
+}
+
+// Close releases the iterator and returns Err's error, ErrClosed aside. Closing
+// twice is fine.
+func (it *Iterator) Close() error {
+	if it.closed {
+		return nil
+	}
+	it.closed, it.valid = true, false
+	it.db.stats.iterators.Add(-1)
+	err := it.raw.Close()
+	it.v.state.release()
+	if it.err != nil {
+		err = it.err
+	}
+	return err
+}
+
+// ended reports whether the iterator, its snapshot or its DB was closed.
+func (it *Iterator) ended() bool {
+	return it.closed || it.db.closing.Load() || it.snap != nil && it.snap.closed.Load()
+}
+
+// usable begins a move.
+func (it *Iterator) usable() bool {
+	it.valid = false
+	if it.ended() {
+		return false
+	}
+	it.err = nil
+	return true
+}
+
+func (it *Iterator) invalidate() bool {
+	it.valid = false
+	return false
+}
+
+// fail ends the walk at a nil record: an error, or nothing more.
+func (it *Iterator) fail() bool {
+	if err := it.raw.Err(); err != nil {
+		it.err = err
+		it.db.noteCorruption(err)
+	}
+	return it.invalidate()
+}
+
+// alive reports whether kv, the newest visible version of its key, is a value, and
+// which.
+func (it *Iterator) alive(kv *base.KV) ([]byte, bool) {
+	value := kv.Value
+	switch kv.Trailer.Kind() {
+	case base.KindSet:
+	case base.KindSetTTL:
+		if len(value) < 8 {
+			it.err = fmt.Errorf("%w: a value with a time to live has no expiry", ErrCorruption)
+			return nil, false
+		}
+		if it.v.expired(it.db, int64(binary.BigEndian.Uint64(value))) {
+			return nil, false
+		}
+		value = value[8:]
+	default:
+		return nil, false
+	}
+	if it.own != nil && it.own.Covering(kv.Key, base.SeqNumMax) > kv.Trailer.Seq() {
+		return nil, false
+	}
+	for _, l := range it.dels {
+		if l.Covering(kv.Key, it.v.seq) > kv.Trailer.Seq() {
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+// forward settles on the first live key at or after the raw record kv. from is where
+// the move began.
+func (it *Iterator) forward(kv *base.KV, from []byte) bool {
+	it.backward = false
+	if it.txn != nil {
+		defer it.txn.forward(it, bytes.Clone(from))
+	}
+	var run deadWalk
+	for kv != nil {
+		if it.upper != nil && bytes.Compare(kv.Key, it.upper) >= 0 {
+			run.end(it, it.upper)
+			return it.invalidate()
+		}
+		if seq := kv.Trailer.Seq(); seq > it.v.seq && seq < overlaySeq {
+			kv = it.raw.Next()
+			continue
+		}
+		if value, ok := it.alive(kv); ok {
+			run.end(it, kv.Key)
+			it.kv, it.key, it.val, it.valid = kv, kv.Key, value, true
+			return true
+		}
+		if it.err != nil {
+			return it.invalidate()
+		}
+		if s := run.step(it, kv.Key); s != nil {
+			kv = it.raw.SeekGE(s)
+			continue
+		}
+		it.keyBuf = append(it.keyBuf[:0], kv.Key...)
+		for kv = it.raw.Next(); kv != nil && bytes.Equal(kv.Key, it.keyBuf); {
+			kv = it.raw.Next()
+		}
+	}
+	if it.raw.Err() == nil {
+		run.end(it, nil)
+	}
+	return it.fail()
+}
+
+// back settles on the last live key at or before the raw record kv.
+func (it *Iterator) back(kv *base.KV, from []byte) bool {
+	it.backward = true
+	if it.txn != nil {
+		defer it.txn.back(it, bytes.Clone(from))
+	}
+	var run deadWalk
+	for kv != nil {
+		if it.lower != nil && bytes.Compare(kv.Key, it.lower) < 0 {
+			return it.invalidate()
+		}
+		// The versions of a key come oldest first: the last visible one counts.
+		it.keyBuf = append(it.keyBuf[:0], kv.Key...)
+		newest := base.KV{Key: it.keyBuf}
+		seen := false
+		for ; kv != nil && bytes.Equal(kv.Key, it.keyBuf); kv = it.raw.Prev() {
+			if seq := kv.Trailer.Seq(); seq <= it.v.seq || seq >= overlaySeq {
+				it.valBuf = append(it.valBuf[:0], kv.Value...)
+				newest.Trailer, seen = kv.Trailer, true
+			}
+		}
+		newest.Value = it.valBuf
+		if !seen {
+			continue
+		}
+		if kv == nil && it.raw.Err() != nil {
+			return it.fail()
+		}
+		if value, ok := it.alive(&newest); ok {
+			it.kv, it.key, it.val, it.valid = kv, it.keyBuf, value, true
+			return true
+		}
+		if it.err != nil {
+			return it.invalidate()
+		}
+		if s := run.stepBack(it, it.keyBuf); s != nil {
+			kv = it.raw.SeekLT(s)
+		}
+	}
+	return it.fail()
+}

@@ -1,0 +1,149 @@
+package lsm
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
+	"github.com/ringwood-kv/ringwood/lsm/internal/skiplist"
+)
+
+// memtable is the newest part of the tree: points in a skiplist off the Go heap,
+// range tombstones beside it in a list that is replaced whole. One goroutine adds
+// (the commit leader); any number read.
+type memtable struct {
+	arena *arena.Arena
+	list  *skiplist.List
+	log   base.FileNum // the log that has its commits
+	born  uint64       // epoch of the first state that has it
+
+	// dels has the range tombstones in lists whose lengths are like the digits of a
+	// binary counter, longest first: adding one is O(log n) amortized and a look-up
+	// asks O(log n) lists. The slice is replaced whole.
+	dels     atomic.Pointer[[]*rangedel.List]
+	delBytes int
+
+	minSeq, maxSeq base.SeqNum // of the commits in it; the leader's until it is sealed
+	freed          sync.Once
+}
+
+// newMemtable makes one that holds capacity bytes of entries. common is the prefix
+// that most keys are expected to share.
+func newMemtable(capacity int, common []byte, log base.FileNum) (*memtable, error) {
+	a, err := arena.New(capacity)
+	if err != nil {
+		return nil, err
+	}
+	return &memtable{arena: a, list: skiplist.New(a, common), log: log}, nil
+}
+
+// apply adds the operations of one batch, the first with sequence number seq. The
+// room was checked before, so it fails only on an encoding this process did not
+// write.
+func (m *memtable) apply(ops []byte, seq base.SeqNum) (base.SeqNum, error) {
+	if m.minSeq == 0 {
+		m.minSeq = seq
+	}
+	for len(ops) > 0 {
+		op, rest, err := decodeOp(ops)
+		if err != nil {
+			return seq, err
+		}
+		ops = rest
+		if op.kind == base.KindRangeDelete {
+			m.addRangeDel(op, seq)
+		} else if !m.list.Add(op.key, base.MakeTrailer(seq, op.kind), op.value) {
+			return seq, errMemtableFull
+		}
+		m.maxSeq = seq
+		seq++
+	}
+	return seq, nil
+}
+
+func (m *memtable) addRangeDel(op batchOp, seq base.SeqNum) {
+	t := rangedel.Tombstone{Start: append([]byte{}, op.key...), Seq: seq}
+	if len(op.value) > 0 {
+		t.End = append([]byte{}, op.value...)
+	}
+	m.delBytes += len(op.key) + len(op.value) + opOverhead
+	lists := []*rangedel.List{}
+	if p := m.dels.Load(); p != nil {
+		lists = append(lists, *p...)
+	}
+	ts := []rangedel.Tombstone{t}
+	for n := len(lists); n > 0 && len(lists[n-1].Tombstones()) <= len(ts); n-- {
+		ts = append(ts, lists[n-1].Tombstones()...)
+		lists = lists[:n-1]
+	}
+	lists = append(lists, rangedel.Build(ts))
+	m.dels.Store(&lists)
+}
+
+// delLists returns the lists of range tombstones.
+func (m *memtable) delLists() []*rangedel.List {
+	if p := m.dels.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// tombstones returns all range tombstones.
+func (m *memtable) tombstones() []rangedel.Tombstone {
+	var ts []rangedel.Tombstone
+	for _, l := range m.delLists() {
+		ts = append(ts, l.Tombstones()...)
+	}
+	return ts
+}
+
+// covering returns the largest sequence number <= seq of a range tombstone here
+// that covers key, 0 if there is none.
+func (m *memtable) covering(key []byte, seq base.SeqNum) base.SeqNum {
+	var newest base.SeqNum
+	for _, l := range m.delLists() {
+		newest = max(newest, l.Covering(key, seq))
+	}
+	return newest
+}
+
+// empty reports whether nothing was ever added.
+func (m *memtable) empty() bool { return m.list.Len() == 0 && m.dels.Load() == nil }
+
+// size returns the bytes of memory in use.
+func (m *memtable) size() int64 { return int64(m.arena.Size()) + int64(m.delBytes) }
+
+// opOverhead is what an operation takes in a memtable beside its key and value, at
+// most: a record's header, and its share of the index. A block of the index holds 15
+// records and splits in halves, so that a split comes at most twice in seven
+// insertions; memtableSlack covers the splits that are ahead of their share, which is
+// one on every lane. TestMemtableRoom holds both against the worst orders of keys.
+const opOverhead = 120
+
+var memtableSlack = 2 * skiplist.MaxEntrySize(0, 0)
+
+// room returns how many bytes of operations, by their keys, values and opOverhead, are
+// sure to fit.
+func (m *memtable) room() int {
+	return m.arena.Cap() - m.arena.Size() - m.delBytes - memtableSlack
+}
+
+// overlaps reports whether the memtable has a point or a tombstone in the range.
+func (m *memtable) overlaps(r keyRange) bool {
+	var it skiplist.Iter
+	m.list.Init(&it)
+	if kv := it.SeekGE(r.start); kv != nil && r.contains(kv.Key) {
+		return true
+	}
+	for _, t := range m.tombstones() {
+		if r.overlaps(keyRange{t.Start, t.End}) {
+			return true
+		}
+	}
+	return false
+}
+
+// free gives the memory back, once.
+func (m *memtable) free() { m.freed.Do(m.arena.Free) }

@@ -1,0 +1,253 @@
+package lsm
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/cache"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+// Open opens the store in dir, and creates it, with dir, if there is none. o may be
+// nil. Logs of an earlier run are replayed, written into tables and synced before Open
+// returns, so that nothing depends on what the page cache happens to hold.
+//
+// A store is opened by one process at a time (ErrLocked names the other), except with
+// Options.ReadOnly. Damage is ErrCorruption, never an older or emptier store.
+func Open(dir string, o *Options) (*DB, error) {
+	opts, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if opts.Seed == 0 {
+		var b [8]byte
+		if _, err := rand.Read(b[:]); err != nil {
+			return nil, fmt.Errorf("lsm: seed: %w", err)
+		}
+		opts.Seed = int64(binary.LittleEndian.Uint64(b[:]))
+	}
+	if opts.FS == nil {
+		opts.FS = vfs.OS
+	}
+	db := &DB{dir: filepath.Clean(dir), fs: opts.FS, opts: opts}
+	db.cond = sync.NewCond(&db.mu)
+	db.stepped = opts.Executor != nil
+	db.work.exec = opts.Executor
+	db.tables = make(map[base.FileNum]*table)
+	db.files = make(map[base.FileNum]int)
+	db.bad = make(map[base.FileNum]bool)
+	db.plan = planMemory(opts.Memory, opts.CompactionConcurrency)
+	db.shape = compaction.Options{MemtableSize: db.plan.memtable}.WithDefaults()
+	db.cache = cache.New(db.plan.total / 32)
+	if opts.ReadOnly {
+		err = db.openReadOnly()
+	} else {
+		err = db.openReadWrite()
+	}
+	if err != nil {
+		db.abandon()
+		return nil, fmt.Errorf("open %s: %w", dir, classify(err))
+	}
+	db.resizeCache()
+	db.mu.Lock()
+	db.updatePressureLocked()
+	db.scheduleLocked()
+	if !db.stepped && !opts.ReadOnly {
+		db.wakeAfterLocked(tickPause)
+	}
+	db.mu.Unlock()
+	return db, nil
+}
+
+// abandon gives back what a failed Open has taken. Files that it made are left to the
+// next one.
+func (db *DB) abandon() {
+	db.closing.Store(true)
+	db.work.close()
+	if s := db.state.Swap(nil); s != nil {
+		db.retireAll(s)
+		s.release()
+	}
+	for _, l := range db.logs {
+		_ = l.close()
+	}
+	if db.store != nil {
+		_ = db.store.Close(false)
+	}
+	db.cache.Close()
+	if db.lock != nil {
+		_ = db.lock.Close()
+	}
+}
+
+func (db *DB) openReadWrite() error {
+	if err := db.lockDir(); err != nil {
+		return err
+	}
+	store, st, err := manifest.Load(db.fs, db.dir)
+	if errors.Is(err, manifest.ErrNoStore) {
+		if db.opts.MustExist {
+			return fmt.Errorf("there is no store: %w", fs.ErrNotExist)
+		}
+		if store, err = manifest.Create(db.fs, db.dir); err == nil {
+			st = store.State()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	db.store = store
+	if err := db.checkTables(st.Version); err != nil {
+		return err
+	}
+	return db.recover(st)
+}
+
+// lockDir makes dir if need be and takes its lock.
+func (db *DB) lockDir() error {
+	info, err := db.fs.Stat(db.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && db.opts.MustExist:
+		return fmt.Errorf("there is no store: %w", fs.ErrNotExist)
+	case errors.Is(err, fs.ErrNotExist):
+		if err := db.fs.MkdirAll(db.dir); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	case !info.IsDir:
+		return fmt.Errorf("is not a directory")
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+	holder := fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, time.Now().Format(time.RFC3339))
+	db.lock, err = db.fs.Lock(manifest.Path(db.dir, manifest.FileLock, 0), holder)
+	var locked *vfs.LockedError
+	if errors.As(err, &locked) {
+		return fmt.Errorf("%w: %w", ErrLocked, err)
+	}
+	return err
+}
+
+// checkTables sees that the files of all tables are there. What is in them is checked
+// when they are opened.
+func (db *DB) checkTables(v *manifest.Version) error {
+	for _, files := range v.Levels {
+		for _, f := range files {
+			name := db.tablePath(f.File)
+			info, err := db.fs.Stat(name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				err = fmt.Errorf("the manifest has this table, but there is no such file: %w", err)
+			case err != nil:
+				return err
+			case info.Size != f.Size:
+				err = fmt.Errorf("the file has %d bytes, the manifest says %d", info.Size, f.Size)
+			default:
+				continue
+			}
+			err = &CorruptionError{File: name, Offset: -1, Lower: f.Smallest, Upper: f.Largest, Err: err}
+			db.noteCorruption(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// openReadOnly takes a picture of the store as it is on disk. Another process may be
+// changing it: a file that is gone, or damage that another look does not find, means
+// that the picture has to be taken again.
+func (db *DB) openReadOnly() error {
+	info, err := db.fs.Stat(db.dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir {
+		return fmt.Errorf("is not a directory")
+	}
+	const tries = 20
+	for try := 1; ; try++ {
+		err := db.readOnlyTry()
+		if errors.Is(err, manifest.ErrNoStore) {
+			return fmt.Errorf("there is no store: %w", fs.ErrNotExist)
+		}
+		vanished := errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrCorruption)
+		if err == nil || !vanished || try == tries {
+			return err
+		}
+	}
+}
+
+func (db *DB) readOnlyTry() (err error) {
+	st, err := manifest.LoadReadOnly(db.fs, db.dir)
+	if err != nil {
+		return err
+	}
+	held := make(map[base.FileNum]vfs.File)
+	var mems []*memtable
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, f := range held {
+			_ = f.Close()
+		}
+		for _, m := range mems {
+			m.free()
+		}
+	}()
+	for _, files := range st.Version.Levels {
+		for _, f := range files {
+			if held[f.File] != nil {
+				continue
+			}
+			file, err := db.fs.Open(db.tablePath(f.File))
+			if err != nil {
+				return err
+			}
+			held[f.File] = file
+		}
+	}
+	if err := db.checkTables(st.Version); err != nil {
+		return err
+	}
+	r := replayer{db: db, last: st.LastSeq, sealed: func(m *memtable) error {
+		mems = append([]*memtable{m}, mems...)
+		return nil
+	}}
+	if _, err := r.run(st); err != nil {
+		return err
+	}
+	db.held = held
+	db.lastSeq = r.last
+	db.visible.Store(uint64(r.last))
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.imm = mems
+	for _, m := range mems {
+		m.born = 1
+	}
+	db.installLocked(nil, mems, st.Version)
+	return nil
+}
+
+// tablePath and logPath name the files of the store.
+func (db *DB) tablePath(num base.FileNum) string {
+	return manifest.Path(db.dir, manifest.FileTable, num)
+}
+
+func (db *DB) logPath(num base.FileNum) string {
+	return manifest.Path(db.dir, manifest.FileLog, num)
+}

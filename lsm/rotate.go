@@ -1,0 +1,207 @@
+package lsm
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+)
+
+var errMemtableFull = errors.New("memtable is full")
+
+// makeRoom sees to it that the mutable memtable takes need bytes of entries, and
+// slows the leader, and so all writers, to what background work keeps up with.
+func (db *DB) makeRoom(need, bytes int) error {
+	if err := db.throttle(bytes); err != nil {
+		return err
+	}
+	if db.mem.room() >= need {
+		return nil
+	}
+	if err := db.waitForFlush(); err != nil {
+		return err
+	}
+	return db.rotate(need)
+}
+
+// waitForFlush waits until a sealed memtable more may be queued. With a disk that
+// is full, or a flush that fails for another reason, it says so at once.
+func (db *DB) waitForFlush() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	start := time.Time{}
+	for len(db.imm) >= db.plan.sealed {
+		if db.failed != nil && db.stepped {
+			db.retryAt = time.Time{}
+			db.scheduleLocked()
+		}
+		if db.stepped && db.runJobLocked() {
+			continue
+		}
+		if db.failed != nil {
+			return classify(fmt.Errorf("lsm: no room in memory, and the last flush failed: %w", db.failed))
+		}
+		if err := db.writable(); err != nil {
+			return err
+		}
+		if db.stepped {
+			return fmt.Errorf("lsm: no room in memory, and no flush is pending")
+		}
+		if start.IsZero() {
+			start = time.Now()
+		}
+		db.cond.Wait()
+	}
+	if !start.IsZero() {
+		d := time.Since(start)
+		db.stats.stalls.Add(1)
+		db.stats.stallNanos.Add(int64(d))
+		db.event(Event{Kind: EventStall, Duration: d})
+	}
+	return nil
+}
+
+// rotate seals the memtable with its log and begins new ones that take need bytes.
+// Only the leader calls it.
+func (db *DB) rotate(need int) error {
+	next, err := db.takeSpareLog()
+	if err != nil {
+		return err
+	}
+	capacity := max(int(db.plan.memtable), need+memtableSlack+1<<12)
+	mem, err := newMemtable(capacity, db.keyPrefix(), next.num)
+	if err == nil {
+		// The next log exists, with its name synced, before the end that names it.
+		err = db.endLog(next.num)
+	}
+	if err != nil {
+		if mem != nil {
+			mem.free()
+		}
+		db.giveBackLog(next)
+		return classify(err)
+	}
+	old := db.mem
+	db.mu.Lock()
+	db.imm = append([]*memtable{old}, db.imm...)
+	db.mem, db.log = mem, next
+	db.logs = append(db.logs, next)
+	mem.born = db.epoch + 1
+	db.installLocked(mem, db.imm, db.state.Load().version)
+	db.scheduleLocked()
+	db.mu.Unlock()
+	db.resizeCache()
+	return nil
+}
+
+// endLog writes the end frame of the current log.
+func (db *DB) endLog(next base.FileNum) error {
+	w := db.log.w
+	before := w.Size()
+	err := w.End(next)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		return nil
+	}
+	if dropErr := w.DropFrom(before); dropErr != nil {
+		return db.poison(fmt.Errorf("log %s: %w (after %w)", manifest.FileName(manifest.FileLog, db.log.num), dropErr, err))
+	}
+	if w.IsBroken() {
+		return db.poison(fmt.Errorf("log %s: %w", manifest.FileName(manifest.FileLog, db.log.num), err))
+	}
+	return err
+}
+
+// keyPrefix guesses what the keys of the next memtable share: what those of this one
+// did.
+func (db *DB) keyPrefix() []byte {
+	if db.mem == nil || db.mem.list.Len() == 0 {
+		return nil
+	}
+	first, last := db.mem.list.Bounds()
+	return append([]byte(nil), first[:base.CommonPrefixLen(first, last)]...)
+}
+
+// takeSpareLog returns a new log, made ahead if there was time.
+func (db *DB) takeSpareLog() (*logFile, error) {
+	db.mu.Lock()
+	for db.sparing {
+		db.cond.Wait()
+	}
+	l := db.spareLog
+	db.spareLog = nil
+	if l != nil {
+		db.mu.Unlock()
+		return l, nil
+	}
+	db.mu.Unlock()
+	return db.createLog(db.store.NewNum(), db.lastSeq+1)
+}
+
+// giveBackLog keeps a log that was not used for the next try.
+func (db *DB) giveBackLog(l *logFile) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.spareLog = l
+}
+
+// makeSpareLog makes the next log ahead of the rotation that will need it.
+func (db *DB) makeSpareLog() {
+	l, err := db.createLog(db.store.NewNum(), base.SeqNum(db.visible.Load()))
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.sparing = false
+	db.cond.Broadcast()
+	if err == nil { // if not, the rotation meets the error itself
+		db.spareLog = l
+	}
+}
+
+// throttle delays the leader by how far compaction is behind. Below half of what is
+// tolerated there is no delay; above, the delay per byte grows with the square of the
+// excess, so that writers settle at the speed of compaction in place of running into
+// a wall. The sleeps are short and many.
+func (db *DB) throttle(bytes int) error {
+	p := db.pressure.Load()
+	if p == 0 || db.stepped {
+		return nil
+	}
+	db.delayDebt += time.Duration(float64(bytes) * float64(p) / 1000)
+	if db.delayDebt < minDelay {
+		return nil
+	}
+	d := min(db.delayDebt, maxDelay)
+	start := time.Now()
+	time.Sleep(d)
+	slept := time.Since(start)
+	db.delayDebt -= min(db.delayDebt, slept)
+	db.stats.delayNanos.Add(int64(slept))
+	return nil
+}
+
+const (
+	minDelay = 500 * time.Microsecond
+	maxDelay = 5 * time.Millisecond
+)
+
+// updatePressureLocked sets the delay in nanoseconds per thousand bytes from what
+// waits: tables in L0, and bytes that compaction has to rewrite.
+func (db *DB) updatePressureLocked() {
+	s := db.state.Load()
+	if s == nil {
+		return
+	}
+	excess := func(n, soft, hard float64) float64 {
+		return min(max((n-soft)/(hard-soft), 0), 1)
+	}
+	l0 := float64(len(s.version.Levels[0]))
+	limit := float64(db.shape.L0Max)
+	x := excess(l0, 2*limit, 5*limit)
+	// At full pressure 4 MB/s are let through: less than any disk compacts.
+	const full = 1e9 / 4e3
+	db.pressure.Store(int64(full * x * x))
+}

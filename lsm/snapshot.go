@@ -1,0 +1,171 @@
+package lsm
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+)
+
+// Snapshot is the store at one moment. While it is open, compaction keeps what it
+// sees. It is safe for concurrent use.
+type Snapshot struct {
+	db     *DB
+	seq    base.SeqNum
+	now    int64
+	closed atomic.Bool
+	// pinned is set when something happens outside of commit order (an ingest, an
+	// excise): from then on the snapshot reads the state before that.
+	pinned atomic.Pointer[readState]
+}
+
+// snapshotList has the open snapshots, oldest first. DB.mu guards it.
+type snapshotList struct{ open []*Snapshot }
+
+// NewSnapshot returns a snapshot of what is visible now. It must be closed. On a
+// closed DB it returns one that is closed already.
+func (db *DB) NewSnapshot() *Snapshot {
+	s := &Snapshot{db: db}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closing.Load() {
+		s.closed.Store(true)
+		return s
+	}
+	// Under mu, so that no compaction starts between the look at visible and the
+	// entry in the list.
+	s.seq, s.now = base.SeqNum(db.visible.Load()), db.now()
+	db.snapshots.open = append(db.snapshots.open, s)
+	return s
+}
+
+// Close ends the snapshot; its iterators answer ErrClosed. Closing twice is fine.
+func (s *Snapshot) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	db := s.db
+	db.mu.Lock()
+	i := slices.Index(db.snapshots.open, s)
+	if i >= 0 {
+		db.snapshots.open = slices.Delete(db.snapshots.open, i, i+1)
+	}
+	if i == 0 {
+		db.scheduleLocked() // what only it kept may go
+	}
+	db.mu.Unlock()
+	if p := s.pinned.Swap(nil); p != nil {
+		p.release()
+	}
+	return nil
+}
+
+// closeAll ends every snapshot, at Close of the DB.
+func (l *snapshotList) closeAll() {
+	for _, s := range l.open {
+		s.closed.Store(true)
+		if p := s.pinned.Swap(nil); p != nil {
+			p.release()
+		}
+	}
+	l.open = nil
+}
+
+// pinAll makes every open snapshot keep state s. DB.mu is held.
+func (l *snapshotList) pinAll(s *readState) {
+	for _, x := range l.open {
+		if x.pinned.Load() == nil {
+			s.refs.Add(1)
+			x.pinned.Store(s)
+		}
+	}
+}
+
+// stripes lists the snapshots for a compaction, ascending.
+func (l *snapshotList) stripes() []compaction.Snapshot {
+	out := make([]compaction.Snapshot, len(l.open))
+	for i, s := range l.open {
+		out[i] = compaction.Snapshot{Seq: s.seq, Time: s.now}
+	}
+	return out
+}
+
+func (l *snapshotList) oldest() base.SeqNum {
+	if len(l.open) == 0 {
+		return base.SeqNumMax
+	}
+	return l.open[0].seq
+}
+
+// view returns the state to read the snapshot from, with a reference.
+func (s *Snapshot) view() (view, error) {
+	for {
+		if s.closed.Load() {
+			return view{}, ErrClosed
+		}
+		p := s.pinned.Load()
+		if p == nil {
+			st := s.db.acquire()
+			if st == nil {
+				return view{}, ErrClosed
+			}
+			// Pinning comes before the state that made it necessary.
+			if p = s.pinned.Load(); p == nil {
+				return view{state: st, seq: s.seq, now: s.now}, nil
+			}
+			st.release()
+		}
+		if p.refs.Add(1) > 0 {
+			return view{state: p, seq: s.seq, now: s.now}, nil
+		}
+		p.refs.Add(-1)
+	}
+}
+
+// Get returns a copy of the value of key at the snapshot's moment, or ErrNotFound.
+func (s *Snapshot) Get(key []byte) ([]byte, error) { return s.AppendGet(nil, key) }
+
+// AppendGet is DB.AppendGet at the snapshot's moment.
+func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
+	v, err := s.view()
+	if err != nil {
+		return dst, err
+	}
+	defer v.state.release()
+	return s.db.get(dst, key, &v, true)
+}
+
+// Has is DB.Has at the snapshot's moment.
+func (s *Snapshot) Has(key []byte) (bool, error) {
+	v, err := s.view()
+	if err != nil {
+		return false, err
+	}
+	defer v.state.release()
+	_, err = s.db.get(nil, key, &v, false)
+	return found(err)
+}
+
+// MultiGet is DB.MultiGet at the snapshot's moment.
+func (s *Snapshot) MultiGet(keys [][]byte) ([][]byte, error) {
+	v, err := s.view()
+	if err != nil {
+		return nil, err
+	}
+	defer v.state.release()
+	return s.db.multiGet(keys, &v)
+}
+
+// NewIter returns an iterator over the snapshot; o may be nil.
+func (s *Snapshot) NewIter(o *IterOptions) (*Iterator, error) {
+	v, err := s.view()
+	if err != nil {
+		return nil, err
+	}
+	it := &Iterator{db: s.db, snap: s, plain: true, v: v}
+	if err := it.init(o, nil); err != nil {
+		return nil, err
+	}
+	return it, nil
+}

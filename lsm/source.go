@@ -1,0 +1,213 @@
+package lsm
+
+import (
+	"bytes"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+)
+
+// tableSource returns an iterator over the records of t as the tree counts them.
+// The caller holds a readState or has the table pinned otherwise.
+func (db *DB) tableSource(t *table, o sstable.IterOptions) (base.Iter, error) {
+	r, err := db.reader(t)
+	if err != nil {
+		return nil, err
+	}
+	return restrict(r.Reader, t.meta, o)
+}
+
+// restrict iterates over a table within the bounds and with the sequence number
+// that the tree gives it.
+func restrict(r *sstable.Reader, meta *manifest.FileMeta, o sstable.IterOptions) (base.Iter, error) {
+	it, err := r.NewIter(o)
+	if err != nil {
+		return nil, err
+	}
+	if !meta.Clipped && meta.GlobalSeq == 0 {
+		return it, nil
+	}
+	x := &restricted{it: it, global: meta.GlobalSeq}
+	if meta.Clipped {
+		x.lower, x.upper = meta.Smallest, clipEnd(meta)
+	}
+	return x, nil
+}
+
+// restricted shows the part of a table in [lower, upper), with every sequence
+// number replaced by global unless that is 0.
+type restricted struct {
+	it           base.Iter
+	lower, upper []byte // nil: not bounded on that side
+	global       base.SeqNum
+	kv           base.KV
+}
+
+func (x *restricted) show(kv *base.KV) *base.KV {
+	if kv == nil || x.lower != nil && bytes.Compare(kv.Key, x.lower) < 0 ||
+		x.upper != nil && bytes.Compare(kv.Key, x.upper) >= 0 {
+		return nil
+	}
+	if x.global == 0 {
+		return kv
+	}
+	x.kv = base.KV{Key: kv.Key, Trailer: base.MakeTrailer(x.global, kv.Trailer.Kind()), Value: kv.Value}
+	return &x.kv
+}
+
+func (x *restricted) First() *base.KV {
+	if x.lower != nil {
+		return x.show(x.it.SeekGE(x.lower))
+	}
+	return x.show(x.it.First())
+}
+
+func (x *restricted) Last() *base.KV {
+	if x.upper != nil {
+		return x.show(x.it.SeekLT(x.upper))
+	}
+	return x.show(x.it.Last())
+}
+
+func (x *restricted) SeekGE(key []byte) *base.KV {
+	if x.lower != nil && bytes.Compare(key, x.lower) < 0 {
+		key = x.lower
+	}
+	return x.show(x.it.SeekGE(key))
+}
+
+func (x *restricted) SeekLT(key []byte) *base.KV {
+	if x.upper != nil && bytes.Compare(key, x.upper) > 0 {
+		key = x.upper
+	}
+	return x.show(x.it.SeekLT(key))
+}
+
+func (x *restricted) Next() *base.KV { return x.show(x.it.Next()) }
+func (x *restricted) Prev() *base.KV { return x.show(x.it.Prev()) }
+func (x *restricted) Err() error     { return x.it.Err() }
+func (x *restricted) Close() error   { return x.it.Close() }
+
+// levelSource is one iterator over the disjoint tables of a level. Tables are
+// opened when the walk reaches them.
+type levelSource struct {
+	db     *DB
+	tables []*table
+	opts   sstable.IterOptions
+	at     int // the table of cur
+	cur    base.Iter
+	err    error
+}
+
+// open makes table i the current one.
+func (l *levelSource) open(i int) bool {
+	if l.cur != nil && l.at == i {
+		return true
+	}
+	l.closeCur()
+	if l.err != nil || i < 0 || i >= len(l.tables) {
+		return false
+	}
+	l.cur, l.err = l.db.tableSource(l.tables[i], l.opts)
+	l.at = i
+	return l.err == nil
+}
+
+func (l *levelSource) closeCur() {
+	if l.cur != nil {
+		if err := l.cur.Close(); l.err == nil {
+			l.err = err
+		}
+		l.cur = nil
+	}
+}
+
+// onward returns kv, or the first record of the tables after the current one.
+func (l *levelSource) onward(kv *base.KV) *base.KV {
+	for kv == nil {
+		if l.err = l.cur.Err(); l.err != nil || !l.open(l.at+1) {
+			return nil
+		}
+		kv = l.cur.First()
+	}
+	return kv
+}
+
+func (l *levelSource) backward(kv *base.KV) *base.KV {
+	for kv == nil {
+		if l.err = l.cur.Err(); l.err != nil || !l.open(l.at-1) {
+			return nil
+		}
+		kv = l.cur.Last()
+	}
+	return kv
+}
+
+func (l *levelSource) First() *base.KV {
+	if l.err = nil; !l.open(0) {
+		return nil
+	}
+	return l.onward(l.cur.First())
+}
+
+func (l *levelSource) Last() *base.KV {
+	if l.err = nil; !l.open(len(l.tables) - 1) {
+		return nil
+	}
+	return l.backward(l.cur.Last())
+}
+
+// search returns the first table that may hold a key >= key.
+func (l *levelSource) search(key []byte) int {
+	lo, hi := 0, len(l.tables)
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if l.tables[mid].meta.EndsBefore(key) {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
+func (l *levelSource) SeekGE(key []byte) *base.KV {
+	if l.err = nil; !l.open(l.search(key)) {
+		return nil
+	}
+	return l.onward(l.cur.SeekGE(key))
+}
+
+func (l *levelSource) SeekLT(key []byte) *base.KV {
+	l.err = nil
+	i := l.search(key)
+	if i == len(l.tables) || bytes.Compare(l.tables[i].meta.Smallest, key) >= 0 {
+		i--
+	}
+	if !l.open(i) {
+		return nil
+	}
+	return l.backward(l.cur.SeekLT(key))
+}
+
+func (l *levelSource) Next() *base.KV {
+	if l.cur == nil {
+		return nil
+	}
+	return l.onward(l.cur.Next())
+}
+
+func (l *levelSource) Prev() *base.KV {
+	if l.cur == nil {
+		return nil
+	}
+	return l.backward(l.cur.Prev())
+}
+
+func (l *levelSource) Err() error { return l.err }
+
+func (l *levelSource) Close() error {
+	l.closeCur()
+	return l.err
+}

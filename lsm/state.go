@@ -1,0 +1,139 @@
+package lsm
+
+import (
+	"math"
+	"sync/atomic"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+)
+
+// readState is all that a read needs: the memtables and the tree of one moment.
+// It is immutable but for the mutable memtable, to which commits are still added;
+// a reader therefore takes a state first and the visible sequence number second.
+// (The other order could pair an old number with a state from which compaction has
+// already dropped what that number should see.)
+//
+// A state is alive while refs > 0: one reference belongs to the DB as long as the
+// state is the current one. The last release makes refs hugely negative, once, so
+// that a reader which comes too late notices and takes the newer state.
+type readState struct {
+	db      *DB
+	epoch   uint64
+	mem     *memtable   // the mutable one; nil in a read-only store
+	imm     []*memtable // newest first
+	version *manifest.Version
+	tables  [base.NumLevels][]*table // parallel to version.Levels
+	dels    bool                     // some table has range tombstones
+
+	refs atomic.Int64
+}
+
+const refsDead = math.MinInt64 / 2
+
+func (s *readState) release() {
+	if s.refs.Add(-1) == 0 && s.refs.CompareAndSwap(0, refsDead) {
+		s.db.reclaim.end(s.epoch)
+	}
+}
+
+// acquire returns the current state with a reference, or nil after Close.
+func (db *DB) acquire() *readState {
+	for {
+		s := db.state.Load()
+		if s == nil {
+			return nil
+		}
+		if s.refs.Add(1) > 0 {
+			return s
+		}
+		s.refs.Add(-1)
+	}
+}
+
+// installLocked makes a new current state. db.mu is held; v may be the version of
+// the state before.
+func (db *DB) installLocked(mem *memtable, imm []*memtable, v *manifest.Version) {
+	old := db.state.Load()
+	s := &readState{db: db, mem: mem, imm: imm, version: v}
+	s.refs.Store(1)
+	db.epoch++
+	s.epoch = db.epoch
+	if old != nil && old.version == v {
+		s.tables, s.dels = old.tables, old.dels
+	} else {
+		db.bindTables(s)
+	}
+	db.reclaim.begin(s.epoch)
+	db.state.Store(s)
+	if old == nil {
+		return
+	}
+	db.retireDropped(old, s)
+	old.release()
+}
+
+// bindTables finds or makes the handle of every table of s.version.
+func (db *DB) bindTables(s *readState) {
+	for level, files := range s.version.Levels {
+		if len(files) == 0 {
+			continue
+		}
+		handles := make([]*table, len(files))
+		for i, f := range files {
+			t := db.tables[f.Num]
+			if t == nil {
+				t = &table{meta: f, born: s.epoch}
+				db.tables[f.Num] = t
+				db.files[f.File]++
+			}
+			handles[i] = t
+			s.dels = s.dels || f.RangeDels > 0
+		}
+		s.tables[level] = handles
+	}
+}
+
+// retireDropped hands everything that was in old and is not in s to the reclaimer.
+func (db *DB) retireDropped(old, s *readState) {
+	for _, m := range append(old.imm[:len(old.imm):len(old.imm)], old.mem) {
+		if m != nil && !s.hasMemtable(m) {
+			db.reclaim.retire(m.born, old.epoch, m.free)
+		}
+	}
+	if old.version == s.version {
+		return
+	}
+	kept := make(map[base.FileNum]bool)
+	for _, files := range s.version.Levels {
+		for _, f := range files {
+			kept[f.Num] = true
+		}
+	}
+	for _, handles := range old.tables {
+		for _, t := range handles {
+			if kept[t.meta.Num] || db.tables[t.meta.Num] != t {
+				continue
+			}
+			delete(db.tables, t.meta.Num)
+			db.files[t.meta.File]--
+			last := db.files[t.meta.File] == 0
+			if last {
+				delete(db.files, t.meta.File)
+			}
+			db.reclaim.retire(t.born, old.epoch, func() { db.dropTable(t, last) })
+		}
+	}
+}
+
+func (s *readState) hasMemtable(m *memtable) bool {
+	if s.mem == m {
+		return true
+	}
+	for _, x := range s.imm {
+		if x == m {
+			return true
+		}
+	}
+	return false
+}

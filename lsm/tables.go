@@ -1,0 +1,247 @@
+package lsm
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+// table is one table of the tree as the read path sees it. Its reader, with filter
+// and index in memory, is opened at first use and may be taken away again when the
+// budget is short; whoever loaded the pointer holds a readState and so may go on
+// using it.
+type table struct {
+	meta *manifest.FileMeta
+	born uint64 // epoch of the first state that has it
+
+	open atomic.Pointer[openTable]
+	mu   sync.Mutex  // one goroutine opens
+	used atomic.Bool // since the clock hand last came by
+}
+
+// openTable is a reader with the range tombstones of its table as the tree counts
+// them: clipped to the table's bounds, with its global sequence number.
+type openTable struct {
+	*sstable.Reader
+	dels *rangedel.List // nil if there are none
+}
+
+// readerList is the set of open readers, in a ring with a clock hand.
+type readerList struct {
+	mu    sync.Mutex
+	ring  []*table
+	hand  int
+	bytes int64 // memory of the open readers
+}
+
+// reader returns the open table, opening it if need be.
+func (db *DB) reader(t *table) (*openTable, error) {
+	if o := t.open.Load(); o != nil {
+		if !t.used.Load() {
+			t.used.Store(true)
+		}
+		return o, nil
+	}
+	return db.openTable(t)
+}
+
+func (db *DB) openTable(t *table) (*openTable, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o := t.open.Load(); o != nil {
+		return o, nil
+	}
+	o, err := db.loadTable(t.meta)
+	if err != nil {
+		return nil, err
+	}
+	t.used.Store(true)
+	db.readers.mu.Lock()
+	t.open.Store(o)
+	db.readers.ring = append(db.readers.ring, t)
+	db.readers.bytes += o.MemoryUsage()
+	drop := db.readers.overLimit(db.opts.MaxOpenFiles, db.plan.metadata, t)
+	db.readers.mu.Unlock()
+	db.dropReaders(drop)
+	db.resizeCache()
+	return o, nil
+}
+
+// loadTable opens the file behind f.
+func (db *DB) loadTable(f *manifest.FileMeta) (*openTable, error) {
+	name := db.tablePath(f.File)
+	file, err := db.openFile(f.File, name)
+	if err != nil {
+		return nil, fmt.Errorf("open table: %w", err)
+	}
+	r, err := sstable.NewReader(file, sstable.ReaderOptions{
+		Name: name, ID: uint64(f.Num), UID: f.UID, Cache: db.cache, Size: f.Size, Stats: &db.reads,
+	})
+	if err != nil {
+		_ = file.Close()
+		db.noteCorruption(err)
+		return nil, err
+	}
+	o := &openTable{Reader: r}
+	if f.RangeDels > 0 {
+		var ts []rangedel.Tombstone
+		for _, d := range r.RangeDels() {
+			if f.GlobalSeq != 0 {
+				d.Seq = f.GlobalSeq
+			}
+			if f.Clipped {
+				d = d.Truncate(f.Smallest, clipEnd(f))
+			}
+			if !d.Empty() {
+				ts = append(ts, d)
+			}
+		}
+		if len(ts) > 0 {
+			o.dels = rangedel.Build(ts)
+		}
+	}
+	return o, nil
+}
+
+// heldFile is a file that a read-only store keeps open until it is closed.
+type heldFile struct{ vfs.File }
+
+func (heldFile) Close() error { return nil }
+
+func (db *DB) openFile(num base.FileNum, name string) (vfs.File, error) {
+	if f := db.held[num]; f != nil {
+		return heldFile{f}, nil
+	}
+	return db.fs.Open(name)
+}
+
+// clipEnd returns the exclusive end of the keys of a table, nil for none. Points may
+// stand on an inclusive Largest; the smallest key after it is one zero byte longer.
+func clipEnd(f *manifest.FileMeta) []byte {
+	if f.Unbounded() {
+		return nil
+	}
+	if f.LargestExclusive {
+		return f.Largest
+	}
+	return append(append([]byte{}, f.Largest...), 0)
+}
+
+// overLimit takes readers off the ring until it is within its limits again, and
+// returns them. Readers used since the hand last passed get another round.
+func (l *readerList) overLimit(files int, bytes int64, keep *table) []*table {
+	var drop []*table
+	for tries := 2 * len(l.ring); tries > 0 && len(l.ring) > 1 && (len(l.ring) > files || l.bytes > bytes); tries-- {
+		l.hand %= len(l.ring)
+		t := l.ring[l.hand]
+		if t == keep || t.used.Swap(false) {
+			l.hand++
+			continue
+		}
+		drop = append(drop, l.removeAt(l.hand))
+	}
+	return drop
+}
+
+func (l *readerList) removeAt(i int) *table {
+	t := l.ring[i]
+	last := len(l.ring) - 1
+	l.ring[i] = l.ring[last]
+	l.ring[last] = nil
+	l.ring = l.ring[:last]
+	l.bytes -= t.open.Load().MemoryUsage()
+	return t
+}
+
+// dropReaders closes readers that were taken off the ring when nobody can be using
+// them any more. A new state is installed, so that this is not later than the end of
+// the reads that run now.
+func (db *DB) dropReaders(drop []*table) {
+	if len(drop) == 0 {
+		return
+	}
+	closers := make([]*openTable, len(drop))
+	for i, t := range drop {
+		closers[i] = t.open.Swap(nil)
+	}
+	db.mu.Lock()
+	s := db.state.Load()
+	if s == nil { // closed meanwhile: iterators that are still open keep the state
+		db.mu.Unlock()
+		return
+	}
+	db.installLocked(s.mem, s.imm, s.version)
+	db.mu.Unlock()
+	for i, t := range drop {
+		if o := closers[i]; o != nil {
+			db.reclaim.retire(t.born, s.epoch, func() { _ = o.Close() })
+		}
+	}
+}
+
+// dropTable frees a table that left the tree and that no state has any more: its
+// reader, its blocks in the cache, and its file unless another table shares it.
+func (db *DB) dropTable(t *table, removeFile bool) {
+	db.readers.mu.Lock()
+	o := t.open.Load()
+	if o != nil {
+		for i, x := range db.readers.ring {
+			if x == t {
+				db.readers.removeAt(i)
+				break
+			}
+		}
+		t.open.Store(nil)
+	}
+	db.readers.mu.Unlock()
+	if o != nil {
+		_ = o.Close()
+	}
+	db.cache.EvictID(uint64(t.meta.Num))
+	if removeFile {
+		db.aside(func() { db.removeTableFile(t.meta.File) })
+	}
+}
+
+// removeTableFile deletes the file of a table that is no part of the tree. After a
+// failed write of the manifest nothing is deleted: the tree on disk may be the old
+// one. What stays behind is removed by the next Open.
+func (db *DB) removeTableFile(num base.FileNum) {
+	if db.poisoned.Load() != nil || db.opts.ReadOnly || db.closing.Load() {
+		return
+	}
+	name := db.tablePath(num)
+	if err := db.fs.Remove(name); err != nil {
+		return
+	}
+	db.stats.tablesDeleted.Add(1)
+	db.event(Event{Kind: EventTableDeleted, File: name})
+}
+
+// retireAll hands the whole of the last state to the reclaimer, at Close.
+func (db *DB) retireAll(s *readState) {
+	for _, m := range append(s.imm[:len(s.imm):len(s.imm)], s.mem) {
+		if m != nil {
+			db.reclaim.retire(m.born, s.epoch, m.free)
+		}
+	}
+	for _, handles := range s.tables {
+		for _, t := range handles {
+			db.reclaim.retire(t.born, s.epoch, func() { db.dropTable(t, false) })
+		}
+	}
+}
+
+// noteCorruption counts and announces err if it is one.
+func (db *DB) noteCorruption(err error) {
+	if isCorruption(err) {
+		db.stats.corruptions.Add(1)
+		db.event(Event{Kind: EventCorruption, Err: err})
+	}
+}

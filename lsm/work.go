@@ -1,0 +1,207 @@
+package lsm
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+)
+
+// work runs functions aside: on goroutines that close waits for, or as jobs of an
+// Executor.
+type work struct {
+	mu     sync.Mutex
+	exec   Executor
+	jobs   []func() // not yet run; only with an Executor
+	closed bool
+	wait   sync.WaitGroup
+}
+
+// spawn runs fn aside and reports whether it will.
+func (db *DB) spawn(fn func()) bool {
+	w := &db.work
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	if w.exec != nil {
+		w.jobs = append(w.jobs, fn)
+		w.exec.Submit(func() { w.runOne() })
+		return true
+	}
+	w.wait.Add(1)
+	go func() {
+		defer w.wait.Done()
+		fn()
+	}()
+	return true
+}
+
+// aside is spawn for what must not hold up a reader, and is done here otherwise.
+func (db *DB) aside(fn func()) {
+	if db.stepped || !db.spawn(fn) {
+		fn()
+	}
+}
+
+// runOne runs the oldest job of a stepped engine.
+func (w *work) runOne() bool {
+	w.mu.Lock()
+	if len(w.jobs) == 0 {
+		w.mu.Unlock()
+		return false
+	}
+	fn := w.jobs[0]
+	w.jobs = append(w.jobs[:0], w.jobs[1:]...)
+	w.mu.Unlock()
+	fn()
+	return true
+}
+
+// runJobLocked does a step in place of waiting. db.mu is held, but not meanwhile.
+func (db *DB) runJobLocked() bool {
+	db.mu.Unlock()
+	defer db.mu.Lock()
+	return db.work.runOne()
+}
+
+// close refuses further work, drops jobs that nobody ran, and waits for goroutines.
+func (w *work) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.jobs = nil
+	w.mu.Unlock()
+	w.wait.Wait()
+}
+
+// background runs fn aside as something that Close waits for, unless Close has begun
+// when its turn comes.
+func (db *DB) background(fn func()) {
+	db.spawn(func() {
+		db.mu.Lock()
+		if db.closing.Load() {
+			db.mu.Unlock()
+			return
+		}
+		db.active++
+		db.mu.Unlock()
+		fn()
+		db.mu.Lock()
+		db.active--
+		db.cond.Broadcast()
+		db.mu.Unlock()
+	})
+}
+
+// scheduleLocked starts whatever background work there is and may run. db.mu is held.
+func (db *DB) scheduleLocked() {
+	if db.closing.Load() || db.opts.ReadOnly || db.poisoned.Load() != nil || db.paused > 0 {
+		return
+	}
+	if db.failed != nil {
+		if wait := time.Until(db.retryAt); !db.stepped && wait > 0 {
+			return
+		}
+	}
+	if db.spareLog == nil && !db.sparing && !db.stepped {
+		db.sparing = true
+		if !db.spawnCounted(db.makeSpareLog) {
+			db.sparing = false
+		}
+	}
+	if len(db.imm) > 0 && !db.flushing {
+		db.flushing = true
+		db.background(db.flushJob)
+	}
+	for len(db.running) < db.opts.CompactionConcurrency {
+		c := compaction.Pick(db.state.Load().version, db.shape, db.pickEnvLocked())
+		if c == nil {
+			return
+		}
+		db.running = append(db.running, c)
+		db.background(func() { db.compactJob(c) })
+	}
+}
+
+// spawnCounted is background for a function that must run even while Close waits.
+func (db *DB) spawnCounted(fn func()) bool {
+	db.active++
+	ok := db.spawn(func() {
+		fn()
+		db.mu.Lock()
+		db.active--
+		db.cond.Broadcast()
+		db.mu.Unlock()
+	})
+	if !ok {
+		db.active--
+	}
+	return ok
+}
+
+func (db *DB) pickEnvLocked() compaction.Env {
+	now := db.now()
+	if len(db.snapshots.open) > 0 {
+		now = min(now, db.snapshots.open[0].now)
+	}
+	return compaction.Env{
+		Running:        db.running,
+		Busy:           func(n base.FileNum) bool { return db.bad[n] },
+		OldestSnapshot: db.snapshots.oldest(),
+		Now:            now,
+		Idle:           len(db.imm) == 0 && db.idle,
+		Tombstones:     db.tombstonesOf,
+	}
+}
+
+// finishedLocked takes note of how a background job ended and starts what comes
+// next. A failure is tried again after a pause, which a write that needs room, Flush
+// or Compact cut short.
+func (db *DB) finishedLocked(err error) {
+	switch {
+	case err == nil:
+		db.failed = nil
+	case db.poisoned.Load() != nil || db.closing.Load():
+	default:
+		db.failed = err
+		db.retryAt = time.Now().Add(retryPause)
+		db.stats.backgroundErrors.Add(1)
+		db.event(Event{Kind: EventBackgroundError, Err: err})
+		db.noteCorruption(err)
+		if !db.stepped {
+			db.wakeAfterLocked(retryPause)
+		}
+	}
+	db.scheduleLocked()
+	db.cond.Broadcast()
+}
+
+const (
+	retryPause = 100 * time.Millisecond
+	// tickPause is how often a DB that nobody writes to looks for work that came with
+	// time: expired values.
+	tickPause = 5 * time.Second
+)
+
+// wakeAfterLocked looks for work again after d.
+func (db *DB) wakeAfterLocked(d time.Duration) {
+	if db.timer != nil {
+		db.timer.Stop()
+	}
+	db.timer = time.AfterFunc(d, db.tick)
+}
+
+func (db *DB) tick() {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closing.Load() {
+		return
+	}
+	seq := db.visible.Load()
+	db.idle = seq == db.tickSeq
+	db.tickSeq = seq
+	db.scheduleLocked()
+	db.wakeAfterLocked(tickPause)
+}
