@@ -8,6 +8,14 @@ require (
 	github.com/spf13/pflag v1.0.10
 )
 
+require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
+	github.com/bits-and-blooms/bitset v1.24.2 // indirect
+	github.com/bits-and-blooms/bloom/v3 v3.7.1 // indirect
+	github.com/golang/snappy v1.0.0 // indirect
+	golang.org/x/sys v0.38.0 // indirect
+)
+
 replace (
 	github.com/ringwood-kv/ringwood/bench => ../bench
 	github.com/ringwood-kv/ringwood/lsm => ../lsm

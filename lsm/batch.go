@@ -15,7 +15,7 @@ import (
 // be reused after Reset; keys and values are copied as they are added.
 type Batch struct {
 	db    *DB
-	ops   []byte // see decodeOp
+	ops   []byte // see package batch
 	count uint32
 	need  int   // arena bytes that the operations take at most
 	err   error // the first bad operation; Commit returns it
@@ -41,13 +41,14 @@ func (b *Batch) PutTTL(key, value []byte, ttl time.Duration) error {
 	if err := b.check(key, len(value)); err != nil {
 		return err
 	}
-	now := b.db.now()
-	expiry := now + int64(ttl)
-	if ttl > 0 && expiry < now {
-		expiry = math.MaxInt64
+	expiry := int64(0) // long ago, for an older snapshot too
+	if ttl > 0 {
+		if expiry = b.db.now() + int64(ttl); expiry < 0 {
+			expiry = math.MaxInt64
+		}
 	}
 	var e [8]byte
-	binary.BigEndian.PutUint64(e[:], uint64(max(expiry, 0)))
+	binary.BigEndian.PutUint64(e[:], uint64(expiry))
 	b.add(base.KindSetTTL, key, e[:], value)
 	return nil
 }
@@ -119,84 +120,6 @@ func (b *Batch) add(kind base.Kind, key, head, tail []byte) {
 	b.ops = ops
 	b.count++
 	b.need += opOverhead + len(key) + len(head) + len(tail)
-}
-
-// batchOp is one decoded operation; the bytes alias the encoding.
-type batchOp struct {
-	kind       base.Kind
-	key, value []byte
-}
-
-// decodeOp takes the first operation off ops:
-//
-//	kind u8 | key length uvarint | key | value length uvarint | value
-//
-// A KindDelete has no value. The value of a KindRangeDelete is the exclusive end,
-// empty for "to the end of the key space".
-func decodeOp(ops []byte) (op batchOp, rest []byte, err error) {
-	op.kind = base.Kind(ops[0])
-	if !op.kind.Valid() {
-		return op, nil, fmt.Errorf("unknown operation %d", ops[0])
-	}
-	op.key, rest, err = takeBytes(ops[1:], MaxKeyLen)
-	if err != nil {
-		return op, nil, fmt.Errorf("key: %w", err)
-	}
-	if op.kind != base.KindDelete {
-		op.value, rest, err = takeBytes(rest, MaxValueLen+8)
-		if err != nil {
-			return op, nil, fmt.Errorf("value: %w", err)
-		}
-	}
-	if op.kind == base.KindSetTTL && len(op.value) < 8 {
-		return op, nil, fmt.Errorf("a value with a time to live of %d bytes has no expiry", len(op.value))
-	}
-	return op, rest, nil
-}
-
-func takeBytes(b []byte, limit uint64) (taken, rest []byte, err error) {
-	n, w := binary.Uvarint(b)
-	if w <= 0 {
-		return nil, nil, fmt.Errorf("bad length")
-	}
-	if n > limit || n > uint64(len(b)-w) {
-		return nil, nil, fmt.Errorf("length %d of %d bytes left", n, len(b)-w)
-	}
-	return b[w : w+int(n) : w+int(n)], b[w+int(n):], nil
-}
-
-// appendGroupHeader begins the log record of a group of batches:
-//
-//	first sequence number, as difference to the log's base, uvarint | operations, uvarint
-func appendGroupHeader(dst []byte, seq, logBase base.SeqNum, count uint64) []byte {
-	dst = binary.AppendUvarint(dst, uint64(seq-logBase))
-	return binary.AppendUvarint(dst, count)
-}
-
-// decodeGroup splits a log record and checks every operation in it.
-func decodeGroup(payload []byte, logBase base.SeqNum) (seq base.SeqNum, ops []byte, need int, err error) {
-	d, w := binary.Uvarint(payload)
-	if w <= 0 || d > uint64(base.SeqNumMax-logBase) {
-		return 0, nil, 0, fmt.Errorf("bad sequence number")
-	}
-	payload = payload[w:]
-	count, w := binary.Uvarint(payload)
-	if w <= 0 {
-		return 0, nil, 0, fmt.Errorf("bad count")
-	}
-	ops = payload[w:]
-	n := uint64(0)
-	for rest := ops; len(rest) > 0; n++ {
-		var op batchOp
-		if op, rest, err = decodeOp(rest); err != nil {
-			return 0, nil, 0, fmt.Errorf("operation %d: %w", n, err)
-		}
-		need += opOverhead + len(op.key) + len(op.value)
-	}
-	if n != count {
-		return 0, nil, 0, fmt.Errorf("%d operations, the record says %d", n, count)
-	}
-	return logBase + base.SeqNum(d), ops, need, nil
 }
 
 // batches recycles the batches behind Put, Delete and the like. A large buffer is

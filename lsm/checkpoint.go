@@ -60,7 +60,7 @@ func (db *DB) checkpointMoment() (*readState, []logLength, error) {
 			return err
 		}
 		if err := db.log.w.Flush(); err != nil {
-			return db.syncFailed(db.log, err)
+			return db.logFailed(db.log, err)
 		}
 		db.mu.Lock()
 		defer db.mu.Unlock()

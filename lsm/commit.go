@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 )
 
 // The write path. Commits queue up; one writer at a time leads. The leader takes
@@ -79,7 +80,7 @@ func (b *Batch) CommitAsync(d Durability, done func(seq uint64, err error)) {
 	if lead {
 		db.lead()
 	} else if db.stepped {
-		db.spawn(db.leadIfNobody)
+		db.leadStepped()
 	}
 }
 
@@ -87,6 +88,13 @@ func (b *Batch) CommitAsync(d Durability, done func(seq uint64, err error)) {
 func (db *DB) lead() {
 	if !db.spawn(db.leadAsync) {
 		db.leadAsync()
+	}
+}
+
+// leadStepped is lead of a stepped engine.
+func (db *DB) leadStepped() {
+	if !db.spawn(db.leadIfNobody) {
+		db.leadIfNobody()
 	}
 }
 
@@ -185,7 +193,7 @@ func (db *DB) passOn() {
 	p.leading = !db.stepped
 	p.mu.Unlock()
 	if db.stepped {
-		db.spawn(db.leadIfNobody)
+		db.leadStepped()
 		return
 	}
 	db.lead()
@@ -275,7 +283,7 @@ func (db *DB) writeGroup(group []*Batch) error {
 		return err
 	}
 	first := db.lastSeq + 1
-	p.header = appendGroupHeader(p.header[:0], first, db.log.base, count)
+	p.header = batch.AppendHeader(p.header[:0], first, db.log.base, count)
 	p.parts = append(p.parts[:0], p.header)
 	for _, b := range group {
 		p.parts = append(p.parts, b.ops)

@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,8 +75,8 @@ func (db *DB) stepLocked() bool {
 
 // stuckLocked says why nothing can be done.
 func (db *DB) stuckLocked() error {
-	if db.failed != nil {
-		return db.failed
+	if err := cmp.Or(db.flushFailed.err, db.mergeFailed.err); err != nil {
+		return err
 	}
 	if len(db.bad) > 0 {
 		return fmt.Errorf("%w: %d tables cannot be read", ErrCorruption, len(db.bad))
@@ -83,8 +84,9 @@ func (db *DB) stuckLocked() error {
 	return errors.New("nothing is running")
 }
 
-// WaitIdle returns when no flush or compaction is running or due. It flushes nothing
-// by itself.
+// WaitIdle returns when no flush or compaction is running or due, what a quiet store
+// would do included. It does not flush the memtable that is being written. Work that
+// fails is tried once more, and then the error is returned.
 func (db *DB) WaitIdle(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		db.mu.Lock()
@@ -94,6 +96,7 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 	defer stop()
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	tried := false
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -104,6 +107,14 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		if err := db.healthy(); err != nil {
 			return err
 		}
+		if err := cmp.Or(db.flushFailed.err, db.mergeFailed.err); err != nil {
+			if tried {
+				return classify(err)
+			}
+			// One more try at once: the cause may have gone.
+			tried, db.flushFailed, db.mergeFailed = true, setback{}, setback{}
+		}
+		db.idle = true // the caller says that it is time to settle
 		db.scheduleLocked()
 		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing {
 			return nil
@@ -126,7 +137,7 @@ func (db *DB) compactJob(c *compaction.Compaction) {
 	}
 	db.mu.Lock()
 	db.endCompactionLocked(c, err)
-	db.finishedLocked(err)
+	db.finishedLocked(&db.mergeFailed, err)
 	db.mu.Unlock()
 }
 
@@ -189,9 +200,9 @@ func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 	}
 	defer s.release()
 	db.mu.Lock()
-	stripes := db.snapshots.stripes()
+	now := db.momentLocked()
 	db.mu.Unlock()
-	job := compaction.Job{Snapshots: stripes, Now: db.now()}
+	job := compaction.Job{Snapshots: now.snapshots, Now: now.time}
 	c.Configure(&job, s.version)
 	for _, in := range c.Inputs {
 		if err := db.addInput(&job, s, in); err != nil {
@@ -228,11 +239,7 @@ func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input) e
 			job.Tombstones = append(job.Tombstones, o.dels.Tombstones()...)
 		}
 		if in.Level == 0 {
-			it, err := restrict(o.Reader, t.meta, opts)
-			if err != nil {
-				return err
-			}
-			job.Sources = append(job.Sources, it)
+			job.Sources = append(job.Sources, restrict(o.Reader, t.meta, opts))
 		}
 	}
 	if in.Level > 0 {
@@ -246,7 +253,21 @@ func (db *DB) newTable() (vfs.File, string, base.FileNum, uint64, error) {
 	num := db.store.NewNum()
 	name := db.tablePath(num)
 	f, err := db.fs.Create(name)
-	return f, name, num, db.uid(num), err
+	return tableFile{f, db, name}, name, num, db.uid(num), err
+}
+
+// tableFile is a table that is being written: a failed sync of it poisons.
+type tableFile struct {
+	vfs.File
+	db   *DB
+	name string
+}
+
+func (f tableFile) Sync() error {
+	if err := f.File.Sync(); err != nil {
+		return f.db.poison(fmt.Errorf("sync %s: %w", f.name, err))
+	}
+	return nil
 }
 
 // uid gives a table an id that no table of another store has.

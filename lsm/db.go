@@ -30,6 +30,7 @@ type DB struct {
 	lastNow atomic.Int64              // the clock never runs backwards
 	dead    deadSpans
 	reclaim reclaimer
+	files   fileRefs
 	cache   *cache.Cache
 	reads   sstable.Stats
 	stats   counters
@@ -63,22 +64,20 @@ type DB struct {
 	store     *manifest.Store
 	storeBusy bool                    // one edit at a time is being written, without mu
 	tables    map[base.FileNum]*table // by FileMeta.Num
-	files     map[base.FileNum]int    // physical table files of the current version: how many tables share them
-	busy      map[base.FileNum]bool   // inputs of running compactions
 	running   []*compaction.Compaction
 	flushing  bool
-	failed    error // why the last flush or compaction failed; nil after one that did not
-	retryAt   time.Time
-	bad       map[base.FileNum]bool // unreadable inputs: not compacted again
-	snapshots snapshotList
-	readers   readerList
-	active    int // background jobs that have begun
-	paused    int // no flush or compaction begins while > 0
-	idle      bool
-	tickSeq   uint64
-	held      map[base.FileNum]vfs.File // of a read-only store: every table file, open
-	timer     *time.Timer
-	nonMVCC   uint64 // ingests and excises so far: what happened outside commit order
+	// Why the last flush and the last compaction failed; nothing after one that did not.
+	flushFailed, mergeFailed setback
+	bad                      map[base.FileNum]bool // unreadable inputs: not compacted again
+	snapshots                snapshotList
+	readers                  readerList
+	active                   int // background jobs that have begun
+	paused                   int // no flush or compaction begins while > 0
+	idle                     bool
+	tickSeq                  uint64
+	held                     map[base.FileNum]vfs.File // of a read-only store: every table file, open
+	timer                    *time.Timer
+	nonMVCC                  uint64 // ingests and excises so far: what happened outside commit order
 }
 
 // writable says why writes are refused, if they are.
@@ -167,7 +166,8 @@ func (db *DB) DeleteRange(start, end []byte) error {
 // Close waits for what runs, makes every commit durable and releases the store.
 // Open iterators, snapshots and transactions answer ErrClosed from then on; the
 // memory under an iterator's Key and Value stays valid until its own Close. Closing
-// twice returns what the first time did.
+// twice returns what the first time did. An error says that not every commit could be
+// made durable; the store is released all the same.
 func (db *DB) Close() error {
 	db.closed.Do(func() { db.closeErr = db.close() })
 	return db.closeErr
@@ -175,11 +175,13 @@ func (db *DB) Close() error {
 
 func (db *DB) close() error {
 	var errs []error
+	synced := false // nothing acknowledged is only in memory
 	// The last exclusive section: commits after it are refused.
 	errs = append(errs, db.exclusive(func() error {
-		var err error
-		if db.writable() == nil {
+		err := db.healthy() // if not, not everything is durable
+		if err == nil && !db.opts.ReadOnly {
 			err = db.syncLogs()
+			synced = err == nil
 		}
 		db.closing.Store(true)
 		return err
@@ -194,8 +196,11 @@ func (db *DB) close() error {
 	}
 	db.mu.Unlock()
 	db.work.close()
+	if db.stepped {
+		db.leadIfNobody() // commits whose job was dropped are refused
+	}
 
-	errs = append(errs, db.closeFiles())
+	errs = append(errs, db.closeFiles(synced))
 	db.mu.Lock()
 	db.snapshots.closeAll()
 	s := db.state.Swap(nil)
@@ -208,17 +213,17 @@ func (db *DB) close() error {
 	if db.lock != nil {
 		errs = append(errs, db.lock.Close())
 	}
-	return errors.Join(errs...)
+	return classify(errors.Join(errs...))
 }
 
 // closeFiles ends the logs and the manifest such that the next Open can tell that
-// nothing is missing.
-func (db *DB) closeFiles() error {
+// nothing is missing, if the logs were synced.
+func (db *DB) closeFiles(synced bool) error {
 	if db.opts.ReadOnly {
 		return nil
 	}
 	var errs []error
-	healthy := db.poisoned.Load() == nil
+	healthy := synced && db.poisoned.Load() == nil
 	if healthy {
 		var edit manifest.Edit
 		edit.LastSeq = db.lastSeq

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 )
 
 // A queue, or any run of deletes, leaves tombstones that every later scan would
@@ -76,13 +77,13 @@ func (d *deadSpans) written(group []*Batch) {
 	}
 	for _, b := range group {
 		for ops := b.ops; len(ops) > 0; {
-			op, rest, err := decodeOp(ops)
+			op, rest, err := batch.DecodeOp(ops)
 			if err != nil {
 				return
 			}
 			ops = rest
-			if op.kind == base.KindSet || op.kind == base.KindSetTTL {
-				d.put(op.key)
+			if op.Kind == base.KindSet || op.Kind == base.KindSetTTL {
+				d.put(op.Key)
 			}
 		}
 	}
@@ -184,9 +185,11 @@ func (d *deadSpans) watchFrom(list []deadSpan, at int) {
 	d.spans.Store(&again)
 }
 
-// forget drops every span: something came in outside of commit order.
-func (d *deadSpans) forget() {
+// forget drops every span: something came in outside of commit order, as number seq.
+// What a view of a state before that finds later proves nothing.
+func (d *deadSpans) forget(seq base.SeqNum) {
 	d.mu.Lock()
+	d.checked.Store(uint64(seq))
 	d.spans.Store(nil)
 	d.mu.Unlock()
 }

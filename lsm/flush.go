@@ -28,7 +28,7 @@ func (db *DB) Flush() error {
 			db.mu.Unlock()
 			return nil
 		}
-		if err := db.waitForFlush(); err != nil {
+		if err := db.waitForFlush(true); err != nil {
 			return err
 		}
 		upTo = db.mem
@@ -49,12 +49,12 @@ func (db *DB) waitFlushed(m *memtable) error {
 		if err := db.writable(); err != nil {
 			return err
 		}
-		if db.failed != nil {
+		if db.flushFailed.err != nil {
 			if tried {
-				return classify(db.failed)
+				return classify(db.flushFailed.err)
 			}
 			// One more try at once: the cause may have gone.
-			tried, db.failed, db.retryAt = true, nil, time.Time{}
+			tried, db.flushFailed = true, setback{}
 			db.scheduleLocked()
 		}
 		if db.stepped {
@@ -81,17 +81,18 @@ func (db *DB) hasSealedLocked(m *memtable) bool {
 func (db *DB) flushJob() {
 	db.mu.Lock()
 	batch := append([]*memtable(nil), db.imm...)
-	stripes := db.snapshots.stripes()
+	m := db.momentLocked()
 	db.mu.Unlock()
 	err := db.healthy()
 	if err == nil && len(batch) > 0 {
-		err = db.flush(batch, stripes)
+		err = db.flush(batch, m)
 	}
 	db.mu.Lock()
 	db.flushing = false
-	db.finishedLocked(err)
+	db.finishedLocked(&db.flushFailed, err)
 	db.mu.Unlock()
 }
+
 // healthy says why background work must not go on.
 func (db *DB) healthy() error {
 	if p := db.poisoned.Load(); p != nil {
@@ -100,9 +101,9 @@ func (db *DB) healthy() error {
 	return nil
 }
 
-func (db *DB) flush(batch []*memtable, stripes []compaction.Snapshot) error {
+func (db *DB) flush(batch []*memtable, now moment) error {
 	start := time.Now()
-	outs, _, err := db.writeTables(batch, stripes)
+	outs, _, err := db.writeTables(batch, now)
 	if err != nil {
 		return err
 	}
@@ -133,9 +134,18 @@ func (db *DB) flush(batch []*memtable, stripes []compaction.Snapshot) error {
 	return nil
 }
 
+// moment is by which a merge drops records: the open snapshots, and the time. The two
+// belong together: a snapshot taken after them sees nothing that has expired by time.
+type moment struct {
+	snapshots []compaction.Snapshot
+	time      int64
+}
+
+func (db *DB) momentLocked() moment { return moment{db.snapshots.stripes(), db.now()} }
+
 // writeTables merges memtables, newest first, into tables for L0.
-func (db *DB) writeTables(batch []*memtable, stripes []compaction.Snapshot) ([]*manifest.FileMeta, compaction.Stats, error) {
-	job := compaction.Job{Snapshots: stripes, Now: db.now(), OutputLevel: 0}
+func (db *DB) writeTables(batch []*memtable, now moment) ([]*manifest.FileMeta, compaction.Stats, error) {
+	job := compaction.Job{Snapshots: now.snapshots, Now: now.time, OutputLevel: 0}
 	for _, m := range batch {
 		it := new(skiplist.Iter)
 		m.list.Init(it)
@@ -224,6 +234,9 @@ func (db *DB) logAndApply(edit *manifest.Edit, prepare func(*readState), install
 	db.cond.Broadcast()
 	if err != nil {
 		return db.storeFailed(err)
+	}
+	if err := db.store.Err(); err != nil { // it has the edit, and can take no more
+		_ = db.storeFailed(err)
 	}
 	if install != nil {
 		install()

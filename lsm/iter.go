@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"sync"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/merge"
@@ -29,17 +30,16 @@ type IterOptions struct {
 //	}
 //	err := it.Err()
 type Iterator struct {
-	db     *DB
-	v      view
-	lower  []byte // nil: none
-	upper  []byte // nil: none
-	raw    merge.Iter
-	dels   []*rangedel.List
-	snap   *Snapshot      // ends with it; nil for the DB's own
-	txn    *txnReads      // records what was read; nil outside of transactions
-	own    *rangedel.List // a transaction's own range tombstones
-	plain  bool           // dead spans may be used
-	closed bool
+	*iterParts // nil once closed
+	db         *DB
+	v          view
+	lower      []byte         // nil: none
+	upper      []byte         // nil: none
+	snap       *Snapshot      // ends with it; nil for the DB's own
+	txn        *txnReads      // records what was read; nil outside of transactions
+	own        *rangedel.List // a transaction's own range tombstones
+	plain      bool           // dead spans may be used
+	closed     bool
 
 	// Going forward, kv is the raw record of the current key. Going backward, raw
 	// stands before the current key, which was copied to keyBuf and valBuf.
@@ -47,9 +47,31 @@ type Iterator struct {
 	backward bool
 	valid    bool
 	key, val []byte
-	keyBuf   []byte
-	valBuf   []byte
 	err      error
+}
+
+// iterParts is the memory of an iterator, which the next one uses again. The Iterator
+// itself is not reused: a handle that was closed stays closed.
+type iterParts struct {
+	raw     merge.Iter
+	sources []base.Iter
+	mems    []skiplist.Iter
+	tables  []tableSource // of L0
+	levels  [base.NumLevels]levelSource
+	dels    []*rangedel.List
+	keyBuf  []byte
+	valBuf  []byte
+}
+
+// keyBuf is never nil, which would be an end of the key space to back.
+var iterPool = sync.Pool{New: func() any { return &iterParts{keyBuf: []byte{}} }}
+
+// grow returns a slice of n elements, with s's memory if that is enough.
+func grow[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+4)
+	}
+	return s[:n]
 }
 
 // NewIter returns an iterator over what is visible now; o may be nil.
@@ -72,54 +94,64 @@ func (it *Iterator) init(o *IterOptions, extra base.Iter) error {
 	if o != nil {
 		it.setBounds(o)
 	}
-	s := it.v.state
 	it.db.stats.iterators.Add(1)
-	sources := make([]base.Iter, 0, len(s.imm)+len(s.tables[0])+base.NumLevels+1)
+	p := iterPool.Get().(*iterParts)
+	it.iterParts = p
+	p.sources, p.dels = p.sources[:0], p.dels[:0]
 	if extra != nil {
-		sources = append(sources, extra)
+		p.sources = append(p.sources, extra)
 	}
-	mems := s.imm
-	if s.mem != nil {
-		mems = append([]*memtable{s.mem}, s.imm...)
-	}
-	for _, m := range mems {
-		x := new(skiplist.Iter)
-		m.list.Init(x)
-		sources = append(sources, x)
-		it.dels = append(it.dels, m.delLists()...)
-	}
-	err := it.addTables(&sources)
-	it.raw.Init(sources)
+	it.addMemtables()
+	err := it.addTables()
+	p.raw.Init(p.sources)
 	if err != nil {
 		it.err = err
 		_ = it.Close()
-		return err
 	}
-	return nil
+	return err
 }
 
-func (it *Iterator) addTables(sources *[]base.Iter) error {
-	s := it.v.state
-	for _, t := range s.tables[0] {
+func (it *Iterator) addMemtables() {
+	p, s := it.iterParts, it.v.state
+	p.mems = grow(p.mems, len(s.imm)+1)
+	add := func(i int, m *memtable) {
+		m.list.Init(&p.mems[i])
+		p.sources = append(p.sources, &p.mems[i])
+		p.dels = append(p.dels, m.delLists()...)
+	}
+	if s.mem != nil {
+		add(len(s.imm), s.mem)
+	}
+	for i, m := range s.imm {
+		add(i, m)
+	}
+}
+
+func (it *Iterator) addTables() error {
+	p, s := it.iterParts, it.v.state
+	p.tables = grow(p.tables, len(s.tables[0]))
+	for i, t := range s.tables[0] {
 		if it.misses(t) {
 			continue
 		}
-		x, err := it.db.tableSource(t, sstable.IterOptions{})
+		r, err := it.db.reader(t)
 		if err != nil {
 			return err
 		}
-		*sources = append(*sources, x)
+		p.sources = append(p.sources, p.tables[i].open(r.Reader, t.meta, sstable.IterOptions{}))
 	}
 	for level := 1; level < base.NumLevels; level++ {
 		tables := s.tables[level]
-		for len(tables) > 0 && it.lower != nil && tables[0].meta.EndsBefore(it.lower) {
-			tables = tables[(&levelSource{tables: tables}).search(it.lower):]
+		if len(tables) > 0 && it.lower != nil && tables[0].meta.EndsBefore(it.lower) {
+			tables = tables[searchTables(tables, it.lower):]
 		}
 		for len(tables) > 0 && it.misses(tables[len(tables)-1]) {
 			tables = tables[:len(tables)-1]
 		}
 		if len(tables) > 0 {
-			*sources = append(*sources, &levelSource{db: it.db, tables: tables})
+			l := &p.levels[level]
+			l.db, l.tables, l.cur, l.err = it.db, tables, nil, nil
+			p.sources = append(p.sources, l)
 		}
 	}
 	if !s.dels {
@@ -135,7 +167,7 @@ func (it *Iterator) addTables(sources *[]base.Iter) error {
 				return err
 			}
 			if o.dels != nil {
-				it.dels = append(it.dels, o.dels)
+				p.dels = append(p.dels, o.dels)
 			}
 		}
 	}
@@ -207,7 +239,9 @@ func (it *Iterator) SeekGE(key []byte) bool {
 	if it.upper != nil && bytes.Compare(key, it.upper) >= 0 {
 		return it.invalidate()
 	}
-	return it.forward(it.raw.SeekGE(key), key)
+	// A copy: key may be this iterator's own, which the first source to move overwrites.
+	it.keyBuf = append(it.keyBuf[:0], key...)
+	return it.forward(it.raw.SeekGE(it.keyBuf), it.keyBuf)
 }
 
 // SeekLT moves to the last key < key.
@@ -221,7 +255,8 @@ func (it *Iterator) SeekLT(key []byte) bool {
 	if it.lower != nil && bytes.Compare(key, it.lower) <= 0 {
 		return it.invalidate()
 	}
-	return it.back(it.raw.SeekLT(key), key)
+	it.keyBuf = append(it.keyBuf[:0], key...)
+	return it.back(it.raw.SeekLT(it.keyBuf), it.keyBuf)
 }
 
 // Next moves to the following key. It does nothing on an iterator that is not
@@ -304,7 +339,12 @@ func (it *Iterator) Close() error {
 	}
 	it.closed, it.valid = true, false
 	it.db.stats.iterators.Add(-1)
-	err := it.raw.Close()
+	p := it.iterParts
+	err := p.raw.Close()
+	clear(p.dels)
+	clear(p.sources)
+	it.iterParts = nil
+	iterPool.Put(p)
 	it.v.state.release()
 	if it.err != nil {
 		err = it.err

@@ -52,7 +52,7 @@ func (db *DB) createLog(num base.FileNum, first base.SeqNum) (*logFile, error) {
 	name := db.logPath(num)
 	f, err := db.fs.Create(name)
 	if err != nil {
-		return nil, err
+		return nil, classify(err)
 	}
 	w, err := wal.Create(f, name, wal.KindLog, num, uint64(first))
 	if err == nil {
@@ -64,6 +64,9 @@ func (db *DB) createLog(num base.FileNum, first base.SeqNum) (*logFile, error) {
 		}
 	}
 	if err != nil {
+		if errors.Is(err, wal.ErrSyncFailed) {
+			err = db.poison(err)
+		}
 		_ = f.Close()
 		_ = db.fs.Remove(name)
 		return nil, classify(err)
@@ -92,7 +95,7 @@ func (db *DB) appendLog(parts [][]byte, d Durability) error {
 	if dropErr := w.DropFrom(before); dropErr != nil {
 		return db.poison(fmt.Errorf("log %s: %w (after %w)", manifest.FileName(manifest.FileLog, db.log.num), dropErr, err))
 	}
-	return classify(err)
+	return db.logFailed(db.log, err)
 }
 
 // syncLogs makes every commit so far durable: the logs before the current one
@@ -108,21 +111,22 @@ func (db *DB) syncLogs() error {
 			continue
 		}
 		if err := l.sync(); err != nil {
-			return db.syncFailed(l, err)
+			return db.logFailed(l, err)
 		}
 	}
 	if err := db.log.sync(); err != nil {
-		return db.syncFailed(db.log, err)
+		return db.logFailed(db.log, err)
 	}
 	db.stats.syncs.Add(1)
 	return nil
 }
 
-// syncFailed poisons the DB if a sync itself failed; a write that failed on the way
-// to it is an ordinary error.
-func (db *DB) syncFailed(l *logFile, err error) error {
-	if errors.Is(err, wal.ErrSyncFailed) {
-		return db.poison(fmt.Errorf("sync log %s: %w", manifest.FileName(manifest.FileLog, l.num), err))
+// logFailed poisons the DB if nobody knows any more what is in the log: after a failed
+// sync, or a failed write that could not be undone. Any other write that failed is an
+// ordinary error.
+func (db *DB) logFailed(l *logFile, err error) error {
+	if errors.Is(err, wal.ErrSyncFailed) || l.w.IsBroken() {
+		return db.poison(fmt.Errorf("log %s: %w", manifest.FileName(manifest.FileLog, l.num), err))
 	}
 	return classify(err)
 }

@@ -35,10 +35,11 @@ func planMemory(total int64, compactions int) memoryPlan {
 // always, so that the cache does not swing with every rotation; a third one and the
 // metadata of tables count as they come.
 func (db *DB) resizeCache() {
-	s := db.state.Load()
+	s := db.acquire() // or a flush would free a memtable meanwhile
 	if s == nil {
 		return
 	}
+	defer s.release()
 	var mem int64
 	for _, m := range s.memtables() {
 		mem += int64(m.arena.Cap())

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
 	"github.com/ringwood-kv/ringwood/lsm/internal/skiplist"
 )
@@ -47,14 +48,14 @@ func (m *memtable) apply(ops []byte, seq base.SeqNum) (base.SeqNum, error) {
 		m.minSeq = seq
 	}
 	for len(ops) > 0 {
-		op, rest, err := decodeOp(ops)
+		op, rest, err := batch.DecodeOp(ops)
 		if err != nil {
 			return seq, err
 		}
 		ops = rest
-		if op.kind == base.KindRangeDelete {
+		if op.Kind == base.KindRangeDelete {
 			m.addRangeDel(op, seq)
-		} else if !m.list.Add(op.key, base.MakeTrailer(seq, op.kind), op.value) {
+		} else if !m.list.Add(op.Key, base.MakeTrailer(seq, op.Kind), op.Value) {
 			return seq, errMemtableFull
 		}
 		m.maxSeq = seq
@@ -63,12 +64,12 @@ func (m *memtable) apply(ops []byte, seq base.SeqNum) (base.SeqNum, error) {
 	return seq, nil
 }
 
-func (m *memtable) addRangeDel(op batchOp, seq base.SeqNum) {
-	t := rangedel.Tombstone{Start: append([]byte{}, op.key...), Seq: seq}
-	if len(op.value) > 0 {
-		t.End = append([]byte{}, op.value...)
+func (m *memtable) addRangeDel(op batch.Op, seq base.SeqNum) {
+	t := rangedel.Tombstone{Start: append([]byte{}, op.Key...), Seq: seq}
+	if len(op.Value) > 0 {
+		t.End = append([]byte{}, op.Value...)
 	}
-	m.delBytes += len(op.key) + len(op.value) + opOverhead
+	m.delBytes += len(op.Key) + len(op.Value) + opOverhead
 	lists := []*rangedel.List{}
 	if p := m.dels.Load(); p != nil {
 		lists = append(lists, *p...)
@@ -118,14 +119,20 @@ func (m *memtable) size() int64 { return int64(m.arena.Size()) + int64(m.delByte
 // opOverhead is what an operation takes in a memtable beside its key and value, at
 // most: a record's header, and its share of the index. A block of the index holds 15
 // records and splits in halves, so that a split comes at most twice in seven
-// insertions; memtableSlack covers the splits that are ahead of their share, which is
-// one on every lane. TestMemtableRoom holds both against the worst orders of keys.
+// insertions. To that fits adds the blocks that are full already, because keys came in
+// order: each of them is split by one insertion. memtableSlack covers one split on every
+// lane. TestMemtableRoom holds this against the worst orders of keys.
 const opOverhead = 120
 
 var memtableSlack = 2 * skiplist.MaxEntrySize(0, 0)
 
-// room returns how many bytes of operations, by their keys, values and opOverhead, are
-// sure to fit.
+// fits reports whether operations are sure to fit that are need bytes by their keys,
+// values and opOverhead.
+func (m *memtable) fits(need int) bool {
+	return m.room() >= need+m.list.MaxSplits(need/opOverhead)*skiplist.SplitSize
+}
+
+// room returns how many bytes of operations fit where no block is full.
 func (m *memtable) room() int {
 	return m.arena.Cap() - m.arena.Size() - m.delBytes - memtableSlack
 }

@@ -24,7 +24,11 @@ import (
 //
 // A store is opened by one process at a time (ErrLocked names the other), except with
 // Options.ReadOnly. Damage is ErrCorruption, never an older or emptier store.
-func Open(dir string, o *Options) (*DB, error) {
+func Open(dir string, o *Options) (*DB, error) { return open(dir, o, nil) }
+
+// open is Open. tune, if not nil, may change plan and shape before anything depends on
+// them.
+func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	opts, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -44,10 +48,13 @@ func Open(dir string, o *Options) (*DB, error) {
 	db.stepped = opts.Executor != nil
 	db.work.exec = opts.Executor
 	db.tables = make(map[base.FileNum]*table)
-	db.files = make(map[base.FileNum]int)
+	db.files.n = make(map[base.FileNum]int)
 	db.bad = make(map[base.FileNum]bool)
 	db.plan = planMemory(opts.Memory, opts.CompactionConcurrency)
 	db.shape = compaction.Options{MemtableSize: db.plan.memtable}.WithDefaults()
+	if tune != nil {
+		tune(db)
+	}
 	db.cache = cache.New(db.plan.total / 32)
 	if opts.ReadOnly {
 		err = db.openReadOnly()
@@ -213,7 +220,11 @@ func (db *DB) readOnlyTry() (err error) {
 			if held[f.File] != nil {
 				continue
 			}
-			file, err := db.fs.Open(db.tablePath(f.File))
+			name := db.tablePath(f.File)
+			file, err := db.fs.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return &CorruptionError{File: name, Offset: -1, Lower: f.Smallest, Upper: f.Largest, Err: err}
+			}
 			if err != nil {
 				return err
 			}

@@ -2,10 +2,12 @@ package lsm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 )
@@ -52,12 +54,32 @@ func (db *DB) outside(r keyRange, change func(*readState) (*manifest.Edit, error
 		if err != nil || edit == nil {
 			return err
 		}
-		db.dead.forget()
-		return db.logAndApply(edit, nil, func() {
+		seq := max(db.lastSeq, edit.LastSeq)
+		err = db.logAndApply(edit, nil, func() {
 			db.snapshots.pinAll(s)
 			db.nonMVCC++
+			db.dead.forget(seq)
 		})
+		if err == nil {
+			// Whoever sees this number has the state with what came in: a reader takes
+			// the state first.
+			db.lastSeq = seq
+			db.visible.Store(uint64(seq))
+			err = db.witness(seq)
+		}
+		return err
 	})
+}
+
+// witness notes in the log that the tree was changed under the number seq. No commit
+// tells of the change, and its tables may outlive it: without the note, a manifest
+// that was cut short or replaced by an older copy would open as the tree before.
+func (db *DB) witness(seq base.SeqNum) error {
+	err := db.appendLog([][]byte{batch.AppendHeader(nil, seq, db.log.base, 0)}, Sync)
+	if db.poisoned.Load() == nil {
+		return nil // the change is durable, with the note or without
+	}
+	return err
 }
 
 // flushRange flushes the memtables if one of them has something in r. It runs as
@@ -71,7 +93,7 @@ func (db *DB) flushRange(r keyRange) error {
 	}
 	upTo := db.mem
 	if !db.mem.empty() {
-		if err := db.waitForFlush(); err != nil {
+		if err := db.waitForFlush(true); err != nil {
 			return err
 		}
 		if err := db.rotate(0); err != nil {
@@ -97,7 +119,7 @@ func (db *DB) Excise(start, end []byte) error {
 		return db.writable()
 	}
 	return db.outside(r, func(s *readState) (*manifest.Edit, error) {
-		edit := &manifest.Edit{}
+		edit := &manifest.Edit{LastSeq: db.lastSeq + 1}
 		for level, files := range s.version.Levels {
 			for _, f := range files {
 				if !f.Overlaps(r.start, r.end, true) {
@@ -167,8 +189,6 @@ func (db *DB) Ingest(paths []string) error {
 			f.meta.GlobalSeq, f.meta.SmallestSeq, f.meta.LargestSeq = seq, seq, seq
 			edit.Added = append(edit.Added, manifest.NewFile{Level: ingestLevel(s.version, f.meta), Meta: f.meta})
 		}
-		db.lastSeq = seq
-		db.visible.Store(uint64(seq))
 		return edit, nil
 	})
 	if err != nil && db.poisoned.Load() == nil {
@@ -254,6 +274,9 @@ func (db *DB) importFiles(in []ingestFile) error {
 		}
 		for _, n := range append(done, name) {
 			_ = db.fs.Remove(n)
+		}
+		if errors.Is(err, manifest.ErrSyncFailed) {
+			err = db.poison(err)
 		}
 		return fmt.Errorf("ingest %s: %w", f.path, err)
 	}

@@ -57,13 +57,6 @@ func (r *reclaimer) retire(born, died uint64, free func()) {
 	}
 }
 
-// waiting returns the number of retired resources that readers keep.
-func (r *reclaimer) waiting() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.retired)
-}
-
 func (r *reclaimer) takeReady() []func() {
 	var ready []func()
 	kept := r.retired[:0]

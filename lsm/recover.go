@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
 	"github.com/ringwood-kv/ringwood/lsm/internal/wal"
 )
@@ -28,7 +29,7 @@ func (db *DB) recover(st manifest.State) error {
 	var outs []*manifest.FileMeta
 	r := replayer{db: db, last: st.LastSeq, sealed: func(m *memtable) error {
 		defer m.free()
-		made, _, err := db.writeTables([]*memtable{m}, nil)
+		made, _, err := db.writeTables([]*memtable{m}, moment{time: db.now()})
 		outs = append(outs, made...)
 		return err
 	}}
@@ -50,6 +51,9 @@ func (db *DB) recover(st manifest.State) error {
 	}
 	db.log, db.logs = log, []*logFile{log}
 	if err := db.store.Append(edit); err != nil {
+		return db.storeFailed(err)
+	}
+	if err := db.store.Err(); err != nil { // it has the edit, and can take no more
 		return db.storeFailed(err)
 	}
 	db.mem, err = newMemtable(int(db.plan.memtable), nil, log.num)
@@ -93,7 +97,7 @@ func (db *DB) removeOrphans() error {
 		case manifest.FileLog:
 			orphan = num != db.log.num
 		case manifest.FileTable:
-			orphan = db.files[num] == 0
+			orphan = !db.files.has(num)
 		case manifest.FileManifest:
 			orphan = num != state.Manifest
 		case manifest.FileCurrentTmp:
@@ -114,6 +118,7 @@ func (db *DB) removeOrphans() error {
 type replayer struct {
 	db     *DB
 	mem    *memtable
+	known  base.SeqNum // the manifest's LastSeq
 	prev   base.SeqNum // of the record before
 	last   base.SeqNum
 	bytes  int64
@@ -127,18 +132,26 @@ func (r *replayer) run(st manifest.State) (tails []wal.LogTail, err error) {
 			r.mem.free()
 		}
 	}()
+	r.known = st.LastSeq
+	if st.MinLog == 0 {
+		return nil, r.db.checkFresh(st)
+	}
 	nums, err := r.db.listLogs(st.MinLog)
 	if err != nil || len(nums) == 0 {
 		return nil, err
 	}
-	whole := true // no log so far is torn
+	whole := true           // no log so far is torn
+	next := base.FileNum(0) // which the last one named
 	for _, num := range nums {
 		tail, err := r.log(st, num, whole)
 		if err != nil {
 			return nil, err
 		}
 		tails = append(tails, wal.LogTail{Name: r.db.logPath(num), Num: num, Tail: tail})
-		whole = whole && tail.Clean
+		if num < next && tail.Unused() {
+			continue // a rotation that failed has left it: see wal.Chain
+		}
+		whole, next = whole && tail.Clean, tail.Next
 	}
 	n, err := wal.Chain(tails)
 	if err != nil {
@@ -156,11 +169,57 @@ func (r *replayer) run(st manifest.State) (tails []wal.LogTail, err error) {
 	return tails, r.sealed(m)
 }
 
+// checkFresh sees that a store whose manifest has never named a log is what that
+// means: created, or salvaged, and not once opened. Then no commit was ever accepted;
+// a record in a log, or a table beside the tree, proves that the manifest was cut short.
+func (db *DB) checkFresh(st manifest.State) error {
+	names, err := db.fs.List(db.dir)
+	if err != nil {
+		return err
+	}
+	known := make(map[base.FileNum]bool)
+	for _, files := range st.Version.Levels {
+		for _, f := range files {
+			known[f.File] = true
+		}
+	}
+	for _, name := range names {
+		kind, num, ok := manifest.ParseName(name)
+		used := ok && kind == manifest.FileTable && !known[num]
+		if ok && kind == manifest.FileLog {
+			if used, err = db.hasRecords(num); err != nil {
+				return err
+			}
+		}
+		if used {
+			return base.Corruptf(manifest.Path(db.dir, manifest.FileManifest, st.Manifest), st.End,
+				"the store was never opened, the manifest says, but %s has data", name)
+		}
+	}
+	return nil
+}
+
+func (db *DB) hasRecords(num base.FileNum) (bool, error) {
+	name := db.logPath(num)
+	f, err := db.fs.Open(name)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return false, fmt.Errorf("size of %s: %w", name, err)
+	}
+	records := false
+	_, err = wal.Scan(f, size, name, wal.KindLog, num, wal.Expect{}, func(int64, []byte) error {
+		records = true
+		return nil
+	})
+	return records, err
+}
+
 // listLogs returns the numbers of the logs from min on, ascending.
 func (db *DB) listLogs(min base.FileNum) ([]base.FileNum, error) {
-	if min == 0 {
-		return nil, nil // created, and not once opened: no commit was ever accepted
-	}
 	names, err := db.fs.List(db.dir)
 	if err != nil {
 		return nil, err
@@ -219,18 +278,23 @@ var errBadRecord = errors.New("bad record")
 
 // group replays one log record.
 func (r *replayer) group(payload []byte, first base.SeqNum) error {
-	seq, ops, need, err := decodeGroup(payload, first)
+	g, err := batch.Decode(payload, first)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBadRecord, err)
 	}
 	r.bytes += int64(len(payload))
-	if len(ops) == 0 {
+	if g.Count == 0 {
+		if g.Seq > r.known {
+			return fmt.Errorf("%w: the tree was changed under the sequence number %d, and the manifest, which is older, knows up to %d",
+				errBadRecord, g.Seq, r.known)
+		}
 		return nil
 	}
-	if seq <= r.prev {
-		return fmt.Errorf("%w: sequence number %d after %d", errBadRecord, seq, r.prev)
+	if g.Seq <= r.prev {
+		return fmt.Errorf("%w: sequence number %d after %d", errBadRecord, g.Seq, r.prev)
 	}
-	if r.mem != nil && r.mem.room() < need {
+	need := g.Bytes + g.Count*opOverhead
+	if r.mem != nil && !r.mem.fits(need) {
 		m := r.mem
 		r.mem = nil
 		if err := r.sealed(m); err != nil {
@@ -243,7 +307,7 @@ func (r *replayer) group(payload []byte, first base.SeqNum) error {
 			return err
 		}
 	}
-	next, err := r.mem.apply(ops, seq)
+	next, err := r.mem.apply(g.Ops, g.Seq)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBadRecord, err)
 	}

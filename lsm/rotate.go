@@ -17,31 +17,32 @@ func (db *DB) makeRoom(need, bytes int) error {
 	if err := db.throttle(bytes); err != nil {
 		return err
 	}
-	if db.mem.room() >= need {
+	if db.mem.fits(need) {
 		return nil
 	}
-	if err := db.waitForFlush(); err != nil {
+	if err := db.waitForFlush(false); err != nil {
 		return err
 	}
 	return db.rotate(need)
 }
 
 // waitForFlush waits until a sealed memtable more may be queued. With a disk that
-// is full, or a flush that fails for another reason, it says so at once.
-func (db *DB) waitForFlush() error {
+// is full, or a flush that fails for another reason, it says so at once; with again,
+// after one more try.
+func (db *DB) waitForFlush(again bool) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	start := time.Time{}
+	start, tried := time.Time{}, false
 	for len(db.imm) >= db.plan.sealed {
-		if db.failed != nil && db.stepped {
-			db.retryAt = time.Time{}
+		if db.flushFailed.err != nil && (again || db.stepped) && !tried {
+			tried, db.flushFailed = true, setback{}
 			db.scheduleLocked()
+		}
+		if db.flushFailed.err != nil {
+			return classify(fmt.Errorf("lsm: no room in memory, and the last flush failed: %w", db.flushFailed.err))
 		}
 		if db.stepped && db.runJobLocked() {
 			continue
-		}
-		if db.failed != nil {
-			return classify(fmt.Errorf("lsm: no room in memory, and the last flush failed: %w", db.failed))
 		}
 		if err := db.writable(); err != nil {
 			return err
@@ -84,6 +85,7 @@ func (db *DB) rotate(need int) error {
 		return classify(err)
 	}
 	old := db.mem
+	old.maxSeq = db.lastSeq // also when it is empty
 	db.mu.Lock()
 	db.imm = append([]*memtable{old}, db.imm...)
 	db.mem, db.log = mem, next
@@ -142,23 +144,30 @@ func (db *DB) takeSpareLog() (*logFile, error) {
 	return db.createLog(db.store.NewNum(), db.lastSeq+1)
 }
 
-// giveBackLog keeps a log that was not used for the next try.
+// giveBackLog keeps a log that was not used for the next try, unless another one was
+// made meanwhile.
 func (db *DB) giveBackLog(l *logFile) {
 	db.mu.Lock()
-	defer db.mu.Unlock()
-	db.spareLog = l
+	if db.spareLog == nil {
+		db.spareLog, l = l, nil
+	}
+	db.mu.Unlock()
+	if l != nil {
+		_ = l.close()
+		_ = db.fs.Remove(db.logPath(l.num)) // what stays is removed by the next Open
+	}
 }
 
 // makeSpareLog makes the next log ahead of the rotation that will need it.
 func (db *DB) makeSpareLog() {
 	l, err := db.createLog(db.store.NewNum(), base.SeqNum(db.visible.Load()))
+	if err == nil { // if not, the rotation meets the error itself
+		db.giveBackLog(l)
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.sparing = false
 	db.cond.Broadcast()
-	if err == nil { // if not, the rotation meets the error itself
-		db.spareLog = l
-	}
 }
 
 // throttle delays the leader by how far compaction is behind. Below half of what is

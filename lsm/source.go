@@ -8,31 +8,32 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 )
 
-// tableSource returns an iterator over the records of t as the tree counts them.
-// The caller holds a readState or has the table pinned otherwise.
-func (db *DB) tableSource(t *table, o sstable.IterOptions) (base.Iter, error) {
-	r, err := db.reader(t)
-	if err != nil {
-		return nil, err
+// tableSource is an iterator over the records of one table as the tree counts them.
+// The zero value is ready to be opened; a closed one may be opened again, and uses
+// its memory again.
+type tableSource struct {
+	it   sstable.Iter
+	rest restricted
+}
+
+// open begins at the table of r. The caller holds a readState, or has the table pinned
+// otherwise.
+func (x *tableSource) open(r *sstable.Reader, meta *manifest.FileMeta, o sstable.IterOptions) base.Iter {
+	r.InitIter(&x.it, o)
+	if !meta.Clipped && meta.GlobalSeq == 0 {
+		return &x.it
 	}
-	return restrict(r.Reader, t.meta, o)
+	x.rest = restricted{it: &x.it, global: meta.GlobalSeq}
+	if meta.Clipped {
+		x.rest.lower, x.rest.upper = meta.Smallest, clipEnd(meta)
+	}
+	return &x.rest
 }
 
 // restrict iterates over a table within the bounds and with the sequence number
 // that the tree gives it.
-func restrict(r *sstable.Reader, meta *manifest.FileMeta, o sstable.IterOptions) (base.Iter, error) {
-	it, err := r.NewIter(o)
-	if err != nil {
-		return nil, err
-	}
-	if !meta.Clipped && meta.GlobalSeq == 0 {
-		return it, nil
-	}
-	x := &restricted{it: it, global: meta.GlobalSeq}
-	if meta.Clipped {
-		x.lower, x.upper = meta.Smallest, clipEnd(meta)
-	}
-	return x, nil
+func restrict(r *sstable.Reader, meta *manifest.FileMeta, o sstable.IterOptions) base.Iter {
+	return new(tableSource).open(r, meta, o)
 }
 
 // restricted shows the part of a table in [lower, upper), with every sequence
@@ -95,8 +96,9 @@ type levelSource struct {
 	db     *DB
 	tables []*table
 	opts   sstable.IterOptions
-	at     int // the table of cur
-	cur    base.Iter
+	at     int       // the table of cur
+	cur    base.Iter // nil, or of src
+	src    tableSource
 	err    error
 }
 
@@ -109,9 +111,14 @@ func (l *levelSource) open(i int) bool {
 	if l.err != nil || i < 0 || i >= len(l.tables) {
 		return false
 	}
-	l.cur, l.err = l.db.tableSource(l.tables[i], l.opts)
-	l.at = i
-	return l.err == nil
+	t := l.tables[i]
+	r, err := l.db.reader(t)
+	if err != nil {
+		l.err = err
+		return false
+	}
+	l.cur, l.at = l.src.open(r.Reader, t.meta, l.opts), i
+	return true
 }
 
 func (l *levelSource) closeCur() {
@@ -158,12 +165,12 @@ func (l *levelSource) Last() *base.KV {
 	return l.backward(l.cur.Last())
 }
 
-// search returns the first table that may hold a key >= key.
-func (l *levelSource) search(key []byte) int {
-	lo, hi := 0, len(l.tables)
+// searchTables returns the first of a level's tables that may hold a key >= key.
+func searchTables(tables []*table, key []byte) int {
+	lo, hi := 0, len(tables)
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		if l.tables[mid].meta.EndsBefore(key) {
+		if tables[mid].meta.EndsBefore(key) {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -173,7 +180,7 @@ func (l *levelSource) search(key []byte) int {
 }
 
 func (l *levelSource) SeekGE(key []byte) *base.KV {
-	if l.err = nil; !l.open(l.search(key)) {
+	if l.err = nil; !l.open(searchTables(l.tables, key)) {
 		return nil
 	}
 	return l.onward(l.cur.SeekGE(key))
@@ -181,7 +188,7 @@ func (l *levelSource) SeekGE(key []byte) *base.KV {
 
 func (l *levelSource) SeekLT(key []byte) *base.KV {
 	l.err = nil
-	i := l.search(key)
+	i := searchTables(l.tables, key)
 	if i == len(l.tables) || bytes.Compare(l.tables[i].meta.Smallest, key) >= 0 {
 		i--
 	}

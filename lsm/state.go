@@ -85,7 +85,7 @@ func (db *DB) bindTables(s *readState) {
 			if t == nil {
 				t = &table{meta: f, born: s.epoch}
 				db.tables[f.Num] = t
-				db.files[f.File]++
+				db.files.add(f.File)
 			}
 			handles[i] = t
 			s.dels = s.dels || f.RangeDels > 0
@@ -116,12 +116,7 @@ func (db *DB) retireDropped(old, s *readState) {
 				continue
 			}
 			delete(db.tables, t.meta.Num)
-			db.files[t.meta.File]--
-			last := db.files[t.meta.File] == 0
-			if last {
-				delete(db.files, t.meta.File)
-			}
-			db.reclaim.retire(t.born, old.epoch, func() { db.dropTable(t, last) })
+			db.reclaim.retire(t.born, old.epoch, func() { db.dropTable(t) })
 		}
 	}
 }

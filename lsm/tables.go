@@ -25,6 +25,37 @@ type table struct {
 	used atomic.Bool // since the clock hand last came by
 }
 
+// fileRefs counts the tables that share each file: those of the tree, and those that
+// left it but that some state still has. An excise makes several of one.
+type fileRefs struct {
+	mu sync.Mutex
+	n  map[base.FileNum]int
+}
+
+func (r *fileRefs) add(num base.FileNum) {
+	r.mu.Lock()
+	r.n[num]++
+	r.mu.Unlock()
+}
+
+// drop reports whether that was the last one.
+func (r *fileRefs) drop(num base.FileNum) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.n[num]--
+	if r.n[num] > 0 {
+		return false
+	}
+	delete(r.n, num)
+	return true
+}
+
+func (r *fileRefs) has(num base.FileNum) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n[num] > 0
+}
+
 // openTable is a reader with the range tombstones of its table as the tree counts
 // them: clipped to the table's bounds, with its global sequence number.
 type openTable struct {
@@ -187,24 +218,22 @@ func (db *DB) dropReaders(drop []*table) {
 
 // dropTable frees a table that left the tree and that no state has any more: its
 // reader, its blocks in the cache, and its file unless another table shares it.
-func (db *DB) dropTable(t *table, removeFile bool) {
+func (db *DB) dropTable(t *table) {
 	db.readers.mu.Lock()
-	o := t.open.Load()
-	if o != nil {
-		for i, x := range db.readers.ring {
-			if x == t {
-				db.readers.removeAt(i)
-				break
-			}
+	for i, x := range db.readers.ring {
+		if x == t {
+			db.readers.removeAt(i)
+			break
 		}
-		t.open.Store(nil)
 	}
 	db.readers.mu.Unlock()
+	// Taken in one step: dropReaders may be about to close it too.
+	o := t.open.Swap(nil)
 	if o != nil {
 		_ = o.Close()
 	}
 	db.cache.EvictID(uint64(t.meta.Num))
-	if removeFile {
+	if db.files.drop(t.meta.File) {
 		db.aside(func() { db.removeTableFile(t.meta.File) })
 	}
 }
@@ -233,7 +262,7 @@ func (db *DB) retireAll(s *readState) {
 	}
 	for _, handles := range s.tables {
 		for _, t := range handles {
-			db.reclaim.retire(t.born, s.epoch, func() { db.dropTable(t, false) })
+			db.reclaim.retire(t.born, s.epoch, func() { db.dropTable(t) })
 		}
 	}
 }

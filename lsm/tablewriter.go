@@ -16,7 +16,6 @@ type TableWriter struct {
 	fs   vfs.FS
 	path string
 	w    *sstable.Writer
-	dels [][2][]byte
 	err  error
 }
 
@@ -85,9 +84,10 @@ func (t *TableWriter) Finish() error {
 	if t.err == nil {
 		_, t.err = t.w.Finish()
 	}
-	if t.err != nil {
+	err := t.err
+	if err != nil {
 		t.Abort()
-		return classify(t.err)
+		return classify(err)
 	}
 	t.err = ErrClosed
 	return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
 )
 
@@ -160,7 +161,7 @@ func (tx *Txn) NewIter(o *IterOptions) (*Iterator, error) {
 	if err != nil {
 		return nil, err
 	}
-	it := &Iterator{db: tx.db, snap: tx.snap, plain: len(tx.own) == 0, v: v}
+	it := &Iterator{db: tx.db, snap: tx.snap, plain: len(tx.own)+len(tx.ownDel) == 0, v: v}
 	if tx.batch != nil {
 		it.txn = &tx.reads
 	}
@@ -220,15 +221,15 @@ func (tx *Txn) write(key []byte, kind base.Kind, add func(*Batch) error) error {
 	if err := add(tx.batch); err != nil {
 		return err
 	}
-	op, _, err := decodeOp(tx.batch.ops[at:])
+	op, _, err := batch.DecodeOp(tx.batch.ops[at:])
 	if err != nil {
 		return err
 	}
 	seq := overlaySeq + base.SeqNum(tx.batch.count)
 	if kind == base.KindRangeDelete {
-		t := rangedel.Tombstone{Start: bytes.Clone(op.key), Seq: seq}
-		if len(op.value) > 0 {
-			t.End = bytes.Clone(op.value)
+		t := rangedel.Tombstone{Start: bytes.Clone(op.Key), Seq: seq}
+		if len(op.Value) > 0 {
+			t.End = bytes.Clone(op.Value)
 		}
 		if t.Start == nil {
 			t.Start = []byte{}
@@ -236,7 +237,7 @@ func (tx *Txn) write(key []byte, kind base.Kind, add func(*Batch) error) error {
 		tx.ownDel = append(tx.ownDel, t)
 		return nil
 	}
-	tx.own[string(key)] = ownWrite{seq: seq, kind: kind, value: bytes.Clone(op.value)}
+	tx.own[string(key)] = ownWrite{seq: seq, kind: kind, value: bytes.Clone(op.Value)}
 	return nil
 }
 

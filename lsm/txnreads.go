@@ -175,10 +175,7 @@ func (db *DB) rangeChangedSince(s *readState, r keyRange, seq base.SeqNum) (bool
 					}
 				}
 			}
-			it, err := restrict(o.Reader, t.meta, sstable.IterOptions{})
-			if err != nil {
-				return false, err
-			}
+			it := restrict(o.Reader, t.meta, sstable.IterOptions{})
 			newer := newerIn(it, r, seq)
 			if err := it.Close(); err != nil {
 				return false, err

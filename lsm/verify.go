@@ -37,7 +37,7 @@ func (db *DB) VerifyRange(ctx context.Context, start, end []byte, bytesPerSecond
 					return errors.Join(append(errs, ctx.Err())...)
 				}
 				db.noteCorruption(err)
-				errs = append(errs, fmt.Errorf("L%d: %w", level, err))
+				errs = append(errs, fmt.Errorf("level %d: %w", level, err))
 			}
 			if db.closing.Load() {
 				return errors.Join(append(errs, ErrClosed)...)

@@ -100,22 +100,17 @@ func (db *DB) scheduleLocked() {
 	if db.closing.Load() || db.opts.ReadOnly || db.poisoned.Load() != nil || db.paused > 0 {
 		return
 	}
-	if db.failed != nil {
-		if wait := time.Until(db.retryAt); !db.stepped && wait > 0 {
-			return
-		}
-	}
 	if db.spareLog == nil && !db.sparing && !db.stepped {
 		db.sparing = true
 		if !db.spawnCounted(db.makeSpareLog) {
 			db.sparing = false
 		}
 	}
-	if len(db.imm) > 0 && !db.flushing {
+	if len(db.imm) > 0 && !db.flushing && db.flushFailed.over() {
 		db.flushing = true
 		db.background(db.flushJob)
 	}
-	for len(db.running) < db.opts.CompactionConcurrency {
+	for len(db.running) < db.opts.CompactionConcurrency && db.mergeFailed.over() {
 		c := compaction.Pick(db.state.Load().version, db.shape, db.pickEnvLocked())
 		if c == nil {
 			return
@@ -156,23 +151,33 @@ func (db *DB) pickEnvLocked() compaction.Env {
 	}
 }
 
-// finishedLocked takes note of how a background job ended and starts what comes
-// next. A failure is tried again after a pause, which a write that needs room, Flush
-// or Compact cut short.
-func (db *DB) finishedLocked(err error) {
+// setback is a failure of background work, which is tried again after a pause. Flush,
+// Compact and WaitIdle cut the pause short. A stepped engine has
+// no pauses: it tries again with the next thing that is asked of it.
+type setback struct {
+	err   error
+	until time.Time
+}
+
+func (s *setback) over() bool { return s.err == nil || time.Until(s.until) <= 0 }
+
+// finishedLocked takes note, in last, of how a background job ended and starts what
+// comes next.
+func (db *DB) finishedLocked(last *setback, err error) {
 	switch {
 	case err == nil:
-		db.failed = nil
+		*last = setback{}
 	case db.poisoned.Load() != nil || db.closing.Load():
 	default:
-		db.failed = err
-		db.retryAt = time.Now().Add(retryPause)
+		*last = setback{err: err}
 		db.stats.backgroundErrors.Add(1)
 		db.event(Event{Kind: EventBackgroundError, Err: err})
 		db.noteCorruption(err)
-		if !db.stepped {
-			db.wakeAfterLocked(retryPause)
+		if db.stepped {
+			return
 		}
+		last.until = time.Now().Add(retryPause)
+		db.wakeAfterLocked(retryPause)
 	}
 	db.scheduleLocked()
 	db.cond.Broadcast()
@@ -180,9 +185,9 @@ func (db *DB) finishedLocked(err error) {
 
 const (
 	retryPause = 100 * time.Millisecond
-	// tickPause is how often a DB that nobody writes to looks for work that came with
-	// time: expired values.
-	tickPause = 5 * time.Second
+	// tickPause is how often a DB looks for work that came with time: expired values,
+	// and, when nobody has written since the last look, what a busy store leaves undone.
+	tickPause = 2 * time.Second
 )
 
 // wakeAfterLocked looks for work again after d.

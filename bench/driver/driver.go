@@ -68,7 +68,7 @@ type Result struct {
 	Spin   time.Duration
 	Behind time.Duration
 
-	Interrupted bool // the context ended first
+	Interrupted bool // the context ended before the calls did
 }
 
 // run is a job under way.
@@ -118,7 +118,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	}
 	result := r.result(front, back)
 	result.Elapsed = elapsed
-	result.Interrupted = ctx.Err() != nil
+	result.Interrupted = ctx.Err() != nil && (job.Calls == 0 || result.Totals.Calls < job.Calls)
 	return result, nil
 }
 

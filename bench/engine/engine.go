@@ -118,6 +118,9 @@ type Kind struct {
 	Name   string
 	Help   string // one line
 	Limits Limits
+	// Marker is a file that every store of this engine has in its directory: a
+	// directory that is not empty is cleared only if it is there.
+	Marker string
 	// Forgetful marks an engine that keeps nothing, so that what it answers can't be
 	// checked.
 	Forgetful bool

@@ -51,20 +51,14 @@ func TestStatsSince(t *testing.T) {
 func TestNoop(t *testing.T) {
 	e, _ := Noop.Open(Config{})
 	defer e.Close()
-	for range 3 {
-		if err := e.Put([]byte("k"), []byte("value")); err != nil {
-			t.Fatal(err)
-		}
+	if err := e.Put([]byte("k"), []byte("value")); err != nil {
+		t.Fatal(err)
 	}
 	if v, err := e.AppendGet(nil, []byte("other")); err != nil || len(v) != 5 {
 		t.Fatalf("%q, %v", v, err)
 	}
 	it, _ := e.NewIter(nil, nil)
-	rows := 0
-	for ok := it.First(); ok; ok = it.Next() {
-		rows++
-	}
-	if rows != 3 {
-		t.Fatalf("%d rows after 3 writes", rows)
+	if !it.First() || !it.Next() || len(it.Value()) != 5 {
+		t.Fatal("an iterator must go on")
 	}
 }

@@ -116,6 +116,18 @@ func (p *Replay) Report() Report {
 	return sum
 }
 
+// LiveBytes returns the size of the keys and values that the store must hold.
+func (p *Replay) LiveBytes() (n int64) {
+	for _, w := range p.workers {
+		for key, s := range w.keys {
+			if s.live {
+				n += int64(len(key)) + s.size
+			}
+		}
+	}
+	return n
+}
+
 func (p *Replay) example(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,12 +151,10 @@ type worker struct {
 	keys   map[string]*state
 	report Report
 
-	h      *handover // requests at hand
-	next   int       // index in h
-	now    request
-	value  []byte
-	found  int64 // size of the last value read
-	number string
+	h     *handover // requests at hand
+	next  int       // index in h
+	now   request
+	value []byte
 }
 
 // Next fetches the next request of this worker's keys.
@@ -250,7 +260,10 @@ func (w *worker) describe(key []byte, s *state, absent bool) string {
 	case absent:
 		return fmt.Sprintf("nothing was found, and %d bytes were written", s.size)
 	}
-	for version := s.version; version > 0; version-- {
+	if w.replay.values.is(w.value, key, s.version, int64(len(w.value))) {
+		return fmt.Sprintf("the first %d bytes were found of %d that were written", len(w.value), s.size)
+	}
+	for version := s.version - 1; version > 0; version-- {
 		if w.replay.values.is(w.value, key, version, int64(len(w.value))) {
 			return fmt.Sprintf("an older value was found: that of write %d of this key, of %d", version, s.version)
 		}

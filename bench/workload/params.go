@@ -18,7 +18,7 @@ const (
 
 // Params sizes a workload. Zero means the default where the comment names one.
 type Params struct {
-	Records    int64 // in the store before the workload starts; at least 2
+	Records    int64 // in the store before the workload starts, at least 2; 0 means 100,000 for YCSB and 1,000,000 for the others
 	Operations int64 // planned; 0 means the workload's own number
 	KeySize    int   // bytes; 0 means 16. YCSB's keys have a size of their own
 	ValueSize  int   // bytes; 0 means 1,000 for YCSB and 100 for the others
@@ -48,6 +48,7 @@ func (p *Params) setDefaults(d DataSet) error {
 	if p.Distribution == "zipfian" { // as YCSB calls it
 		p.Distribution = "scrambled"
 	}
+	def(&p.Records, d.records())
 	def(&p.Threads, 1)
 	def(&p.KeySize, 16)
 	def(&p.ValueSize, d.valueSize())

@@ -27,6 +27,13 @@ func (d DataSet) valueSize() int {
 	return 100
 }
 
+func (d DataSet) records() int64 {
+	if d == YCSB {
+		return 100_000
+	}
+	return 1_000_000
+}
+
 // Keys returns the keys of the data set.
 func (d DataSet) Keys(p Params) gen.Keys {
 	if d == YCSB {

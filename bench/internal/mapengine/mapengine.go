@@ -28,11 +28,14 @@ type Disk struct {
 	opened []engine.Config
 }
 
+const marker = "MAP"
+
 // Kind returns the engine on this disk.
 func (d *Disk) Kind() engine.Kind {
 	return engine.Kind{
 		Name: "map", Help: "a map, for tests",
 		Limits: engine.Limits{Key: 1 << 16, Value: 1 << 20},
+		Marker: marker,
 		Open:   d.open,
 	}
 }
@@ -49,7 +52,7 @@ func (d *Disk) open(c engine.Config) (engine.Engine, error) {
 	defer d.mu.Unlock()
 	d.opened = append(d.opened, c)
 	// A file stands for the store, so that a directory that was emptied is empty.
-	mark := filepath.Join(c.Dir, "MAP")
+	mark := filepath.Join(c.Dir, marker)
 	if _, err := os.Stat(mark); err != nil {
 		if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 			return nil, err

@@ -1,7 +1,7 @@
 // Package block is the unit of a table: a run of sorted records, searched and
 // walked in place. Data blocks and the index of a table have the same form.
 //
-// Keys are prefix-compressed with a restart point every 16 records, and stand
+// Keys are prefix-compressed with a restart point every 8 records, and stand
 // apart from the values, right behind the restart points: a search reads one
 // dense stretch at the start of the block and then one value, so that a block
 // of 4 KiB that is not in the CPU's caches costs few misses. Trailers are a
@@ -12,12 +12,13 @@
 //
 //	header    18 bytes: u32 record count n >= 1, u32 length of keys,
 //	          u64 smallest trailer, u8 trailer width w 0..8, u8 flags
-//	restarts  one for each 16 records or part: offset in keys, offset in values;
+//	restarts  one for each 8 records or part: offset in keys, offset in values;
 //	          u16 each, or u32 each if flags&1
 //	keys      n times: uvarint shared, uvarint unshared, uvarint value length,
 //	          then the last unshared bytes of the key. shared counts the bytes it
-//	          has in common with the key before it: 0 at a restart point, and
-//	          otherwise as many as there are (searching relies on it)
+//	          has in common with the key before it; at a restart point, with the
+//	          first key of the block; 0 in the first. All that there are count:
+//	          searching relies on it
 //	trailers  n times w bytes: trailer minus the smallest one
 //	values    n times, to the end of the block
 //
@@ -41,7 +42,7 @@ var ErrCorrupt = errors.New("malformed block")
 
 const (
 	headerLen       = 18
-	restartInterval = 16
+	restartInterval = 8
 	flagWide        = 1
 	narrowMax       = 1<<16 - 1
 	minEntryLen     = 3
@@ -137,6 +138,9 @@ func (l *layout) entry(p int) (shared, unshared, value, at int) {
 		w := binary.LittleEndian.Uint32(l.data[p:])
 		if w&0x808080 == 0 {
 			return int(w & 0x7f), int(w >> 8 & 0x7f), int(w >> 16 & 0x7f), p + 3
+		}
+		if w&0x80808080 == 0x800000 { // a value of 128 bytes to 16 KiB
+			return int(w & 0x7f), int(w >> 8 & 0x7f), int(w>>16&0x7f | w>>24<<7), p + 4
 		}
 	}
 	return l.entrySlow(p)

@@ -299,7 +299,7 @@ func exercise(data, key []byte) int {
 	}
 	n := 0
 	for kv := it.First(); kv != nil; kv = it.Next() {
-		n += 1 + len(kv.Key)>>20 + len(kv.Value)>>40
+		n++
 	}
 	_ = it.Init(data)
 	for kv := it.Last(); kv != nil; kv = it.Prev() {

@@ -16,6 +16,7 @@ type Builder struct {
 	trailers []base.Trailer
 	minT     base.Trailer
 	maxT     base.Trailer
+	first    []byte // key of the block
 	last     []byte // survives Reset: the table compares across blocks
 	out      []byte
 }
@@ -58,10 +59,11 @@ func (b *Builder) AddShared(shared int, key []byte, t base.Trailer, value []byte
 	b.last = append(b.last[:shared], key[shared:]...)
 	n := len(b.trailers)
 	if n%restartInterval == 0 {
-		shared = 0
+		shared = b.sharedWithFirst(key)
 		b.restarts = append(b.restarts, restartPoint{uint32(len(b.keys)), uint32(len(b.values))})
 	}
 	if n == 0 {
+		b.first = append(b.first[:0], key...)
 		b.minT, b.maxT = t, t
 	} else {
 		b.minT, b.maxT = min(b.minT, t), max(b.maxT, t)
@@ -77,6 +79,13 @@ func (b *Builder) AddShared(shared int, key []byte, t base.Trailer, value []byte
 	b.keys = append(b.keys, key[shared:]...)
 	b.values = append(b.values, value...)
 	b.trailers = append(b.trailers, t)
+}
+
+func (b *Builder) sharedWithFirst(key []byte) int {
+	if b.Empty() {
+		return 0
+	}
+	return base.CommonPrefixLen(b.first, key)
 }
 
 // EstimatedSize returns the length of what Finish would return; it is exact.
@@ -96,7 +105,7 @@ func (b *Builder) SizeWith(shared int, key []byte, t base.Trailer, value []byte)
 		lo, hi = min(b.minT, t), max(b.maxT, t)
 	}
 	if n%restartInterval == 0 {
-		shared = 0
+		shared = b.sharedWithFirst(key)
 	}
 	unshared := len(key) - shared
 	head := uvarintLen(shared) + uvarintLen(unshared) + uvarintLen(len(value))

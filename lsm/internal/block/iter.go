@@ -106,7 +106,7 @@ func (it *Iter) Next() *base.KV {
 	}
 	v := it.nextV
 	s, u, vl, at := l.entry(it.next)
-	if at == 0 || s > len(it.key) || !l.fits(s, at, u, v, vl) || ord%restartInterval == 0 && s != 0 {
+	if at == 0 || s > len(it.key) || !l.fits(s, at, u, v, vl) {
 		return it.fail()
 	}
 	t := l.trailer(ord)
@@ -205,6 +205,15 @@ func (it *Iter) backTo(ord int) *base.KV {
 	return &it.kv
 }
 
+// first returns the first key of the block, which stands there whole.
+func (l *layout) first() ([]byte, bool) {
+	s, u, vl, at := l.entry(l.keys)
+	if at == 0 || s != 0 || !l.fits(0, at, u, l.values, vl) {
+		return nil, false
+	}
+	return l.data[at : at+u], true
+}
+
 // decode fills back with restart interval r.
 func (it *Iter) decode(r int) bool {
 	b, l := it.back, &it.l
@@ -214,19 +223,22 @@ func (it *Iter) decode(r int) bool {
 	if !ok {
 		return false
 	}
-	prev, prevLen := 0, 0
+	prev, ok := l.first()
+	if !ok {
+		return false
+	}
 	for i := range min(restartInterval, l.n-r*restartInterval) {
 		s, u, vl, at := l.entry(p)
-		if at == 0 || s > prevLen || !l.fits(s, at, u, v, vl) {
+		if at == 0 || s > len(prev) || !l.fits(s, at, u, v, vl) {
 			return false
 		}
 		start := len(b.keys)
-		b.keys = append(b.keys, b.keys[prev:prev+s]...)
+		b.keys = append(b.keys, prev[:s]...)
 		b.keys = append(b.keys, l.data[at:at+u]...)
 		p = at + u
 		b.entries[i] = decoded{key: start, keyEnd: len(b.keys), value: v, vlen: vl, next: p}
 		v += vl
-		prev, prevLen = start, s+u
+		prev = b.keys[start:]
 	}
 	b.r = r
 	return true

@@ -1,8 +1,6 @@
 package block
 
 import (
-	"encoding/binary"
-
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
@@ -55,13 +53,37 @@ func Get(data, key []byte, seq base.SeqNum) (value []byte, t base.Trailer, res R
 // seek finds the first record that is not before (key, t): among the restart
 // points by halving, then record by record. It returns false if the block is
 // malformed.
+//
+// No key is put together for it. Take a record that the target is known to be
+// larger than, and let m be the length of their common prefix. A later record that
+// shares more than m bytes with that one stands to the target as that does; one
+// that shares fewer is larger than the target; only one that shares exactly m must
+// have its suffix compared. For restart points that record is the first of the
+// block, for all others the one before.
 func (l *layout) seek(key []byte, t base.Trailer, pl *place) bool {
-	lo, hi := 0, l.nr // restart lo-1 is before the target, restart hi is not
+	s, firstLen, vl, at := l.entry(l.keys)
+	if at == 0 || s != 0 || !l.fits(0, at, firstLen, l.values, vl) {
+		return false
+	}
+	before, equal, m := l.compare(0, at, firstLen, key, 0, t)
+	if !before {
+		*pl = place{suffix: at, unshared: firstLen, value: l.values, vlen: vl, equal: equal}
+		return true
+	}
+	lo, hi := 1, l.nr // restart lo-1 is before the target, restart hi is not
 	for lo < hi {
 		mid := int(uint(lo+hi) >> 1)
-		before, ok := l.restartBefore(mid, key, t)
+		p, v, ok := l.restart(mid)
 		if !ok {
 			return false
+		}
+		s, u, vl, at := l.entry(p)
+		if at == 0 || s > firstLen || !l.fits(s, at, u, v, vl) {
+			return false
+		}
+		before := s > m
+		if s == m {
+			before, _, _ = l.compare(mid*restartInterval, at, u, key, m, t)
 		}
 		if before {
 			lo = mid + 1
@@ -69,82 +91,72 @@ func (l *layout) seek(key []byte, t base.Trailer, pl *place) bool {
 			hi = mid
 		}
 	}
-	return l.scan(max(lo-1, 0), key, t, pl)
-}
-
-func (l *layout) restartBefore(r int, key []byte, t base.Trailer) (before, ok bool) {
-	p, v, ok := l.restart(r)
-	if !ok {
-		return false, false
-	}
-	s, u, vl, at := l.entry(p)
-	if at == 0 || s != 0 || !l.fits(0, at, u, v, vl) {
-		return false, false
-	}
-	k := l.data[at : at+u]
-	if u >= 8 && len(key) >= 8 {
-		a, b := binary.BigEndian.Uint64(k), binary.BigEndian.Uint64(key)
-		if a != b {
-			return a < b, true
+	c := cursor{ord: (lo - 1) * restartInterval, m: m, prevLen: firstLen, equal: equal}
+	if c.ord == 0 {
+		c.ord, c.p, c.v = 1, at+firstLen, l.values+vl
+	} else {
+		var ok bool
+		if c.p, c.v, ok = l.restart(lo - 1); !ok {
+			return false
 		}
 	}
-	switch n := base.CommonPrefixLen(k, key); {
-	case n < u && n < len(key):
-		return k[n] < key[n], true
-	case u != len(key):
-		return u < len(key), true
-	}
-	return l.trailer(r*restartInterval) > t, true
+	return l.scan(c, firstLen, key, t, pl)
 }
 
-// scan walks from restart point r, whose record is before the target (or is the
-// first of the block), without building keys. m is the length of the prefix that
-// the target and the record before, which is smaller, have in common. A record
-// that shares more than m bytes with its predecessor stands to the target as
-// that did; one that shares fewer is larger; only if it shares exactly m bytes
-// must its suffix be compared.
-func (l *layout) scan(r int, key []byte, t base.Trailer, pl *place) bool {
-	p, v, ok := l.restart(r)
-	if !ok {
-		return false
-	}
-	m, prevLen := 0, 0
-	equal := false
-	ord := r * restartInterval
+// cursor is where a scan begins: record ord, its head at p and its value at v. The
+// record that it is relative to is before the target, shares m bytes with it, has
+// prevLen bytes, and is of the target's user key if equal.
+type cursor struct {
+	ord, p, v, m, prevLen int
+	equal                 bool
+}
+
+// scan walks on from c to the first record that is not before the target.
+func (l *layout) scan(c cursor, firstLen int, key []byte, t base.Trailer, pl *place) bool {
+	p, v, m, prevLen, equal := c.p, c.v, c.m, c.prevLen, c.equal
+	first := m // what a restart point is relative to is the block's first record
+	ord := c.ord
 	for ; ord < l.n; ord++ {
 		s, u, vl, at := l.entry(p)
-		if at == 0 || s > prevLen || !l.fits(s, at, u, v, vl) {
+		if at == 0 || !l.fits(s, at, u, v, vl) {
 			return false
 		}
 		if ord%restartInterval == 0 {
-			if s != 0 {
-				return false
-			}
-			m = 0 // nothing is known of a key that stands alone
+			m, prevLen = first, firstLen
+		}
+		if s > prevLen {
+			return false
 		}
 		prevLen = s + u
+		p = at + u
 		if s <= m {
+			before := false
 			equal = false
-			stop := s < m
-			if !stop {
-				n := base.CommonPrefixLen(l.data[at:at+u], key[m:])
-				m += n
-				switch {
-				case n == u && m == len(key):
-					equal = true
-					stop = l.trailer(ord) <= t
-				case n < u:
-					stop = m == len(key) || l.data[at+n] > key[m]
-				}
+			if s == m {
+				before, equal, m = l.compare(ord, at, u, key, m, t)
 			}
-			if stop {
+			if !before {
 				*pl = place{ord: ord, shared: s, suffix: at, unshared: u, value: v, vlen: vl, equal: equal}
 				return true
 			}
 		}
-		p = at + u
 		v += vl
 	}
 	*pl = place{ord: ord, equal: equal}
 	return true
+}
+
+// compare sets record ord, whose key is the first m bytes of the target's and then
+// the u bytes at at, against the target: whether it is before, whether it is of the
+// same user key, and how many bytes of prefix they share.
+func (l *layout) compare(ord, at, u int, key []byte, m int, t base.Trailer) (before, equal bool, shared int) {
+	suffix, rest := l.data[at:at+u], key[m:]
+	n := base.CommonPrefixLen(suffix, rest)
+	switch {
+	case n < u:
+		return n < len(rest) && suffix[n] < rest[n], false, m + n
+	case n < len(rest):
+		return true, false, m + n
+	}
+	return l.trailer(ord) > t, true, m + n
 }

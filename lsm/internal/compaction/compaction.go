@@ -1,3 +1,34 @@
+// Package compaction keeps the tree in shape: it chooses what to merge next, and
+// merges.
+//
+// The choice is a pure function. Pick takes a manifest.Version, Options and an Env
+// (what runs already, the oldest snapshot, the time) and returns a Compaction, or
+// nil; Manual does the same for a key range that is to reach the bottom. Nothing
+// here keeps state, reads a clock or starts a goroutine. Scores and Debt tell how
+// far the tree is from where it should be.
+//
+// Run is the merge: a Job's sources and tombstones in, tables out. A flush is a Job
+// whose source is a memtable.
+//
+// Invariants:
+//
+//  1. An older version of a key is never above a newer one: a table leaves L0 only
+//     together with every older L0 table that it overlaps, and goes to a level only
+//     with all that it overlaps there.
+//  2. Two compactions that run together never write into the same key range of the
+//     same level (Conflict). Bounds count for this, not tables: what comes out may
+//     lie in a gap between inputs.
+//  3. No choice can repeat for ever: each one takes bytes down a level, makes L0
+//     shorter, or drops something at the bottom that will not come back.
+//  4. What any open snapshot or later reader sees is the same before and after.
+//  5. The versions of one key stay in one output; range tombstones are cut where
+//     outputs are, and all of them together cover what they covered.
+//
+// Failure: the choice cannot fail. Run returns the first error of a source, a file,
+// NewOutput or Cancel, with what it had begun closed and listed for removal; the
+// version is untouched, so nothing is lost and the job may be done again.
+//
+// docs/compaction.md describes the policy, with the figures it was chosen by.
 package compaction
 
 import (

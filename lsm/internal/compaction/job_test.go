@@ -107,7 +107,7 @@ func newScene(r *rand.Rand) *scene {
 	sparse, width := 1+r.IntN(6), 1+r.IntN(400)
 	const now, split, top = 1000, 20, 120
 	if r.IntN(2) == 0 { // else everything is at the bottom
-		for seq := range base.SeqNum(split) {
+		for seq := range base.SeqNum(split - 1) {
 			if r.IntN(2) == 0 {
 				s.below.recs = append(s.below.recs, base.KV{Key: pickKey(), Trailer: base.MakeTrailer(seq+1, base.KindSet), Value: fmt.Appendf(nil, "below%d", seq)})
 			}

@@ -69,11 +69,8 @@ func (p *picker) manualLevel(l int, files []*manifest.FileMeta) *Compaction {
 				return c
 			}
 		}
-		n, total := i+1, p.downBytes(l, files[i:i+1])
-		for n < len(files) && !p.env.busy(files[n]) {
-			if total = p.downBytes(l, files[i:n+1]); total > p.o.MaxBytes {
-				break
-			}
+		n := i + 1
+		for n < len(files) && !p.env.busy(files[n]) && p.downBytes(l, files[i:n+1]) <= p.o.MaxBytes {
 			n++
 		}
 		if c := p.into("manual", l, files[i:n:n], l+1); c != nil {

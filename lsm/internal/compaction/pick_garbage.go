@@ -81,9 +81,11 @@ func within(f *manifest.FileMeta, t rangedel.Tombstone) bool {
 func (p *picker) pickGarbage() *Compaction {
 	for l := p.shape.Base; l < bottomLevel; l++ {
 		for i, f := range p.v.Levels[l] {
-			if !p.env.busy(f) && (dense(f) || p.expired(f)) {
+			// A tombstone that a snapshot does not see cannot take anything with it yet.
+			hides := dense(f) && f.LargestSeq <= p.env.OldestSnapshot
+			if !p.env.busy(f) && (hides || p.expired(f)) {
 				reason := "tombstones"
-				if !dense(f) {
+				if !hides {
 					reason = "expired"
 				}
 				if c := p.into(reason, l, p.v.Levels[l][i:i+1:i+1], l+1); c != nil {

@@ -14,7 +14,7 @@ func (p *picker) pickL0(settle bool) *Compaction {
 	if c := p.pickMovesL0(); c != nil {
 		return c
 	}
-	if settle && (len(p.v.Levels[0]) < 2 || p.shape.Size[0]*int64(2*p.o.Multiplier) < p.shape.Size[p.shape.Base]) {
+	if settle && !p.worthSettling() {
 		return nil
 	}
 	reason := "L0"
@@ -28,6 +28,20 @@ func (p *picker) pickL0(settle bool) *Compaction {
 		return nil
 	}
 	return p.pickIntraL0()
+}
+
+// worthSettling reports whether L0 should go down while there is nothing better to
+// do: it is not tiny beside the base level, tombstones counted with what they hide,
+// and it is more than one table, or holds mostly tombstones.
+func (p *picker) worthSettling() bool {
+	l0 := p.v.Levels[0]
+	gain := p.shape.Size[0]
+	perDelete := p.avgEntry(p.shape.Base)
+	for _, f := range l0 {
+		gain += int64(min(f.Deletes+f.RangeDels, 1<<31)) * perDelete
+	}
+	many := len(l0) > 1 || len(l0) == 1 && dense(l0[0]) && l0[0].LargestSeq <= p.env.OldestSnapshot
+	return many && gain >= p.shape.Size[p.shape.Base]/int64(2*p.o.Multiplier)
 }
 
 // pickMovesL0 collects the L0 tables that overlap nothing in L0 nor on the way to

@@ -15,13 +15,12 @@ import (
 // each of which stands for many records. A unit of time is one flush; compactions
 // write at a rate of so many flushes per flush, beside one another.
 type sim struct {
-	t     *testing.T
-	o     Options
-	v     *manifest.Version
-	perK  int64   // stored bytes that a key stands for
-	rate  float64 // compaction output per job and flush, in flushes; 0: done at once
-	jobs  int
-	check bool // verify the version after each step
+	t    *testing.T
+	o    Options
+	v    *manifest.Version
+	perK int64   // stored bytes that a key stands for
+	rate float64 // compaction output per job and flush, in flushes; 0: done at once
+	jobs int
 
 	num     base.FileNum
 	seq     base.SeqNum

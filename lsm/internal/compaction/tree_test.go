@@ -33,7 +33,6 @@ type tree struct {
 
 type treeJob struct {
 	c     *Compaction
-	j     Job
 	v     *manifest.Version
 	snaps []Snapshot
 	now   int64

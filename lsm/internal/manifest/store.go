@@ -221,7 +221,7 @@ func (s *Store) appendLocked(w *wal.Writer, e *Edit) error {
 	err := w.Append(e.Encode(nil))
 	if err == nil {
 		if err = w.Sync(); err == nil {
-			mark(w)
+			s.mark(w)
 			return nil
 		}
 		if !w.IsBroken() {
@@ -238,14 +238,18 @@ func (s *Store) appendLocked(w *wal.Writer, e *Edit) error {
 
 // mark notes in the manifest that all before is synced. Without, the last edit
 // could not be told from one that a crash has torn until the next edit follows.
-// The note is not synced itself: it gets to the disk soon, and is needed by nobody.
-func mark(w *wal.Writer) {
+// The note is not synced itself: it gets to the disk soon, and is needed by nobody. If
+// it breaks the file, the edit stands, and Err says that no other can follow.
+func (s *Store) mark(w *wal.Writer) {
 	at := w.Size()
 	if err := w.Mark(); err == nil {
 		err = w.Flush()
 		if err != nil && !w.IsBroken() {
 			_ = w.DropFrom(at)
 		}
+	}
+	if w.IsBroken() {
+		_ = s.fail(w.Err())
 	}
 }
 
@@ -273,7 +277,7 @@ func (s *Store) rollLocked(st State) error {
 	}
 	st.Manifest, st.Closed, st.Dropped, st.End = num, false, 0, w.Size()
 	s.mu.state, s.mu.w = st, w
-	mark(w)
+	s.mark(w)
 	s.mu.roll = max(rollSize, 2*w.Size())
 	s.removeOld(num)
 	return nil

@@ -114,7 +114,7 @@ func (f *FileMeta) check() error {
 		return fmt.Errorf("table %d: file number 0", f.Num)
 	case f.Size < 0 || f.LiveSize < 0:
 		return fmt.Errorf("table %d: negative size", f.Num)
-	case len(f.Smallest) > base.MaxKeyLen || len(f.Largest) > base.MaxKeyLen:
+	case len(f.Smallest) > base.MaxKeyLen+1 || len(f.Largest) > base.MaxKeyLen+1: // the key after the longest is one byte longer
 		return fmt.Errorf("table %d: bound longer than a key can be", f.Num)
 	case !f.Unbounded() && (upper > 0 || upper == 0 && f.LargestExclusive):
 		return fmt.Errorf("table %d: smallest key %.64q is beyond the largest %.64q", f.Num, f.Smallest, f.Largest)
@@ -309,10 +309,10 @@ func checkOrder(level int, files []*FileMeta) error {
 	for i := 1; i < len(files); i++ {
 		a, b := files[i-1], files[i]
 		if cmp(a, b) >= 0 {
-			return fmt.Errorf("L%d: tables %d and %d are out of order", level, a.Num, b.Num)
+			return fmt.Errorf("tables %d and %d of L%d are out of order", a.Num, b.Num, level)
 		}
 		if level > 0 && !a.EndsBefore(b.Smallest) {
-			return fmt.Errorf("L%d: tables %d and %d overlap at %.64q", level, a.Num, b.Num, b.Smallest)
+			return fmt.Errorf("tables %d and %d of L%d overlap at %.64q", a.Num, b.Num, level, b.Smallest)
 		}
 	}
 	return nil

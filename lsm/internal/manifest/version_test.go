@@ -150,7 +150,7 @@ func TestInvariants(t *testing.T) {
 		{[base.NumLevels][]*FileMeta{1: {bad(func(f *FileMeta) { f.GlobalSeq = 3 })}}, "global"},
 		{[base.NumLevels][]*FileMeta{1: {bad(func(f *FileMeta) { f.File = 3 })}}, "not clipped"},
 		{[base.NumLevels][]*FileMeta{1: {bad(func(f *FileMeta) { f.Size = -1 })}}, "negative"},
-		{[base.NumLevels][]*FileMeta{1: {bad(func(f *FileMeta) { f.Largest = make([]byte, base.MaxKeyLen+1) })}}, "longer"},
+		{[base.NumLevels][]*FileMeta{1: {bad(func(f *FileMeta) { f.Largest = make([]byte, base.MaxKeyLen+2) })}}, "longer"},
 		{[base.NumLevels][]*FileMeta{1: {table(1, "a", "b")}, 2: {bad(func(f *FileMeta) { f.File, f.Clipped = 1, true })}}, "elsewhere"},
 	} {
 		if _, err := NewVersion(c.levels); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -316,10 +316,10 @@ func BenchmarkNext(b *testing.B) {
 				b.ReportAllocs()
 				var m Iter
 				m.Init(sources)
-				kv := m.First()
+				m.First()
 				for b.Loop() {
-					if kv = m.Next(); kv == nil {
-						kv = m.First()
+					if m.Next() == nil {
+						m.First()
 					}
 				}
 			})

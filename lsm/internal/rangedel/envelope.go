@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"container/heap"
 	"slices"
-
-	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
 // Envelope returns, sorted and without overlaps, the newest tombstone at every
@@ -70,13 +68,4 @@ func (h *newestFirst) Pop() any {
 	t := old[len(old)-1]
 	*h = old[:len(old)-1]
 	return t
-}
-
-// MaxSeq returns the largest sequence number of ts, 0 if there is none.
-func MaxSeq(ts []Tombstone) base.SeqNum {
-	var m base.SeqNum
-	for _, t := range ts {
-		m = max(m, t.Seq)
-	}
-	return m
 }

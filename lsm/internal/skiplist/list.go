@@ -98,11 +98,19 @@ func MaxEntrySize(keyLen, valueLen int) int {
 	return int(nodeSize) + keyLen + valueLen + nodeAlign + (maxHeight+1)*int(innerSize+blockAlign)
 }
 
+// MaxSplits returns how many blocks at most are split beyond one for seven insertions
+// when n records are added: those that are full now, because records came in order.
+// Each takes SplitSize bytes.
+func (l *List) MaxSplits(n int) int { return min(n, l.Len()/fanout+1) }
+
+// SplitSize is what the split of a leaf takes, with its share of the lanes above.
+const SplitSize = int(leafSize+blockAlign) + int(innerSize+blockAlign)/7
+
 // Add inserts a record; key and value are copied. A record with the same key and
 // trailer must not be there yet. It returns false, and has changed nothing, when the
 // arena has no room for it, or the key is longer than base.MaxKeyLen.
 func (l *List) Add(key []byte, t base.Trailer, value []byte) bool {
-	if len(key) > base.MaxKeyLen || uint64(len(value)) > base.MaxValueLen || l.head == 0 {
+	if len(key) > base.MaxKeyLen || uint64(len(value)) > base.MaxValueLen+8 || l.head == 0 {
 		return false
 	}
 	p := base.Prefix(key, l.common)

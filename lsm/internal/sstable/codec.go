@@ -22,6 +22,10 @@ const (
 // trailerLen is the codec byte and the checksum behind each block.
 const trailerLen = 5
 
+// maxSnappyGain bounds how many bytes come out of one: a copy element makes at
+// most 64 bytes out of 3.
+const maxSnappyGain = 22
+
 var (
 	errCodec  = errors.New("unknown codec")
 	errLength = errors.New("impossible uncompressed length")
@@ -65,8 +69,7 @@ func decodedLen(payload []byte, c Compression, limit int) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		// A snappy copy element makes at most 64 bytes out of 3.
-		if uint64(n) > uint64(limit) || uint64(n) > 22*uint64(len(payload))+64 {
+		if uint64(n) > uint64(limit) || uint64(n) > maxSnappyGain*uint64(len(payload)) {
 			return 0, errLength
 		}
 		return n, nil

@@ -67,8 +67,12 @@ func (s *indexSize) levels() (lens [maxUp]int) {
 	return lens
 }
 
-// measureIndex walks the index block b.
-func measureIndex(b []byte) (s indexSize, err error) {
+// measureIndex walks the index block b of a table whose data blocks end at dataEnd.
+func measureIndex(b []byte, dataEnd uint64) (s indexSize, err error) {
+	// A separator is no longer than a key of its block, and every key of a block is
+	// put together from bytes in it; so the file bounds all separators, however far
+	// their shared prefixes blow up.
+	limit := min(maxSnappyGain*dataEnd, 1<<31-1)
 	var it block.Iter
 	if err := it.Init(b); err != nil {
 		return s, err
@@ -82,7 +86,7 @@ func measureIndex(b []byte) (s indexSize, err error) {
 		s.common = s.common[:base.CommonPrefixLen(s.common, kv.Key)]
 		s.n++
 		s.seps += len(kv.Key)
-		if s.seps > 1<<31-1 {
+		if uint64(s.seps) > limit {
 			return s, errIndex
 		}
 	}

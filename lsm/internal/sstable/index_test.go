@@ -40,7 +40,7 @@ func checkIndex(t *testing.T, rng *rand.Rand, keys [][]byte) {
 		b.Add(k, 0, []byte{100})
 	}
 	enc := b.Finish()
-	s, err := measureIndex(enc)
+	s, err := measureIndex(enc, uint64(len(keys))*100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -176,7 +176,7 @@ func (r *Reader) readRegion(m *metaBlocks) error {
 	var size indexSize
 	b, err := m.block(r.ft.index, r.uid)
 	if err == nil && b != nil {
-		size, err = measureIndex(b)
+		size, err = measureIndex(b, r.ft.filter.off)
 	}
 	if err == nil && uint64(size.n) != r.props.Blocks {
 		err = fmt.Errorf("%d of %d blocks", size.n, r.props.Blocks)

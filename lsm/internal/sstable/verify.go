@@ -20,12 +20,22 @@ var errOrder = errors.New("records out of order")
 // the properties say what is there. progress is called after each block with its
 // bytes; it may wait, and an error from it ends the work. nil is fine.
 func (r *Reader) VerifyBlocks(progress func(bytes int64) error) error {
+	return r.Audit(progress, func(err error) error { return err })
+}
+
+// Audit is VerifyBlocks that can go on: each thing that is wrong is handed to report,
+// and an error from report ends the work. After a damaged block the properties are not
+// held against the rest.
+func (r *Reader) Audit(progress func(bytes int64) error, report func(error) error) error {
 	v := verifier{r: r}
 	defer v.ra.release()
 	v.got.Kind, v.got.Compression = r.props.Kind, r.props.Compression
 	for i := range r.idx.n {
 		if err := v.block(i); err != nil {
-			return err
+			v.damaged = true
+			if err := report(err); err != nil {
+				return err
+			}
 		}
 		if progress != nil {
 			if err := progress(int64(r.idx.offsets[i+1] - r.idx.offsets[i])); err != nil {
@@ -33,7 +43,13 @@ func (r *Reader) VerifyBlocks(progress func(bytes int64) error) error {
 			}
 		}
 	}
-	return v.finish()
+	if v.damaged {
+		return nil
+	}
+	if err := v.finish(); err != nil {
+		return report(err)
+	}
+	return nil
 }
 
 type verifier struct {
@@ -44,6 +60,8 @@ type verifier struct {
 	lastT base.Trailer
 	got   Properties
 	begun bool
+
+	damaged bool // some block was
 }
 
 func (v *verifier) block(i int) error {
@@ -139,21 +157,36 @@ func (v *verifier) finish() error {
 	if hasEnd && (!g.HasPoints || rangedel.CompareEnd(v.last, end) < 0) {
 		g.Largest, g.LargestExclusive = end, true
 	}
-	p := &v.r.props
-	same := bytes.Equal(g.Smallest, p.Smallest) && bytes.Equal(g.Largest, p.Largest)
-	a, b := *g, *p
-	a.Smallest, a.Largest, b.Smallest, b.Largest = nil, nil, nil, nil
-	if !same || !equalCounts(&a, &b) {
-		return v.r.corrupt(v.r.ft.props.off, "properties",
-			fmt.Errorf("the table has %d records, %d deletes, %d with expiry, and other figures, that differ", g.Entries, g.Deletes, g.TTLs))
+	if err := differ(g, &v.r.props); err != nil {
+		return v.r.corrupt(v.r.ft.props.off, "properties", err)
 	}
 	return nil
 }
 
-func equalCounts(a, b *Properties) bool {
-	return a.Blocks == b.Blocks && a.LargestExclusive == b.LargestExclusive &&
-		a.SmallestSeq == b.SmallestSeq && a.LargestSeq == b.LargestSeq &&
-		a.Entries == b.Entries && a.Deletes == b.Deletes && a.RangeDels == b.RangeDels && a.TTLs == b.TTLs &&
-		a.MinExpiry == b.MinExpiry && a.MaxExpiry == b.MaxExpiry &&
-		a.RawKeyBytes == b.RawKeyBytes && a.RawValueBytes == b.RawValueBytes
+// differ names the first property in which the table is not as it says.
+func differ(is, says *Properties) error {
+	if !bytes.Equal(is.Smallest, says.Smallest) || !bytes.Equal(is.Largest, says.Largest) || is.LargestExclusive != says.LargestExclusive {
+		return fmt.Errorf("keys from %.64q to %.64q, said to be from %.64q to %.64q", is.Smallest, is.Largest, says.Smallest, says.Largest)
+	}
+	for _, c := range []struct {
+		what     string
+		is, says uint64
+	}{
+		{"data blocks", is.Blocks, says.Blocks},
+		{"records", is.Entries, says.Entries},
+		{"tombstones", is.Deletes, says.Deletes},
+		{"range tombstones", is.RangeDels, says.RangeDels},
+		{"records with an expiry", is.TTLs, says.TTLs},
+		{"as smallest sequence number", uint64(is.SmallestSeq), uint64(says.SmallestSeq)},
+		{"as largest sequence number", uint64(is.LargestSeq), uint64(says.LargestSeq)},
+		{"as smallest expiry", uint64(is.MinExpiry), uint64(says.MinExpiry)},
+		{"as largest expiry", uint64(is.MaxExpiry), uint64(says.MaxExpiry)},
+		{"bytes of keys", is.RawKeyBytes, says.RawKeyBytes},
+		{"bytes of values", is.RawValueBytes, says.RawValueBytes},
+	} {
+		if c.is != c.says {
+			return fmt.Errorf("%d %s, said to be %d", c.is, c.what, c.says)
+		}
+	}
+	return nil
 }

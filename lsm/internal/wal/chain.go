@@ -26,13 +26,22 @@ type LogTail struct {
 // is synced only when all before it are. And whoever replays logs makes them
 // unneeded, by an edit of the manifest, before the first frame of a new log is
 // synced, so that a torn log is followed by logs of its own run only.
+//
+// Between a log and the one that its end names there may be others that were made,
+// found of no use because of a failure, and not removed: they hold nothing.
 func Chain(logs []LogTail) (n int, err error) {
-	for i, l := range logs {
+	for i := 0; i < len(logs); i++ {
+		l := logs[i]
 		t := &l.Tail
-		last := i == len(logs)-1
-		if t.Clean && t.Next != 0 && (last || logs[i+1].Num != t.Next) {
-			return 0, base.Corruptf(l.Name, t.End, "log %d is missing: log %d ends with its number", t.Next, l.Num)
+		if t.Clean && t.Next != 0 {
+			for i+1 < len(logs) && logs[i+1].Num < t.Next && logs[i+1].Tail.Unused() {
+				i++
+			}
+			if i == len(logs)-1 || logs[i+1].Num != t.Next {
+				return 0, base.Corruptf(l.Name, t.End, "log %d is missing: log %d ends with its number", t.Next, l.Num)
+			}
 		}
+		last := i == len(logs)-1
 		if last || t.Clean {
 			continue
 		}

@@ -27,6 +27,9 @@ type Tail struct {
 	Base    uint64       // from the header frame; 0 if End is 0
 }
 
+// Unused says that nothing was ever appended, as far as can be read.
+func (t *Tail) Unused() bool { return t.End <= headerLen+headerPayload }
+
 // Frame is one frame as ScanFrames shows it.
 type Frame struct {
 	Type    Type

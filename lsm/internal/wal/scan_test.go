@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -145,6 +146,23 @@ func TestMisplacedFrames(t *testing.T) {
 	}
 }
 
+// A mark cannot speak of bytes that come after it.
+func TestMarkBeyondItself(t *testing.T) {
+	for _, end := range []bool{false, true} {
+		b, _, _ := sample(t, 0, 2)
+		w := &Writer{num: testNum, long: longLen, off: int64(len(b))}
+		if end {
+			must(t, w.frame(TypeEnd, 0, [][]byte{binary.AppendUvarint([]byte{0}, uint64(len(b)+1))}))
+		} else {
+			must(t, w.frame(TypeMarked, int64(len(b)+1), nil))
+		}
+		got, tail, err := scan(append(b, w.buf...), testNum, Expect{})
+		if err != nil || len(got) != 2 || tail.End != int64(len(b)) || tail.Synced != 0 {
+			t.Fatal(got, tail, err)
+		}
+	}
+}
+
 func TestNewerFormat(t *testing.T) {
 	w := &Writer{num: testNum, long: longLen}
 	h := fileHeader{version: FormatVersion + 1, kind: KindLog, num: testNum}
@@ -169,14 +187,16 @@ func TestHostileLengths(t *testing.T) {
 				size += int64(min(n, 8<<20))
 			}
 			r := io.NewSectionReader(&sparse{b: append(bytes.Clone(b), head...)}, 0, size)
-			var before, after = testing.AllocsPerRun(1, func() {}), 0
-			_ = before
+			var before, after runtime.MemStats
+			total := 0
+			runtime.ReadMemStats(&before)
 			_, err := Scan(r, size, "x", KindLog, testNum, Expect{}, func(_ int64, p []byte) error {
-				after += len(p)
+				total += len(p)
 				return nil
 			})
-			if err != nil || after > 1000 {
-				t.Fatalf("length %d: %v, %d bytes", n, err, after)
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; err != nil || total > 1000 || took > 1<<20 {
+				t.Fatalf("length %d: %v, %d bytes of payload, %d allocated", n, err, total, took)
 			}
 		}
 	}
@@ -335,6 +355,7 @@ func TestChain(t *testing.T) {
 		return Tail{End: 50, Clean: true, Next: next, Synced: synced}
 	}
 	torn := func(synced int64) Tail { return Tail{End: 50, Synced: synced} }
+	unused := Tail{End: headerLen + headerPayload}
 	for i, c := range []struct {
 		tails []Tail
 		want  int // -1: damage
@@ -352,6 +373,11 @@ func TestChain(t *testing.T) {
 		{[]Tail{clean(2, 0), torn(0), clean(4, 0), torn(0)}, 2},     //
 		{[]Tail{clean(2, 0), clean(3, 0), clean(4, 0), torn(0)}, 4}, //
 		{[]Tail{clean(2, 0), torn(0), clean(0, 5)}, -1},             //
+		{[]Tail{clean(3, 9), unused, torn(0)}, 3},                   // the second was never used
+		{[]Tail{clean(4, 9), unused, unused, torn(5)}, 4},           //
+		{[]Tail{clean(4, 9), unused, torn(0)}, -1},                  // log 4 is missing
+		{[]Tail{clean(3, 9), unused}, -1},                           // log 3 is missing
+		{[]Tail{torn(0), unused, torn(0)}, 1},                       //
 	} {
 		var logs []LogTail
 		for j, tail := range c.tails {

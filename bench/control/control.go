@@ -1,0 +1,134 @@
+package control
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+)
+
+const (
+	mark = "RINGWOOD_BENCH_CONTROL" // names the directory to the child
+
+	every     = 10 * time.Millisecond // between the beginnings of two writes
+	blockSize = 4096
+	blocks    = 256              // written in turn, so that the file does not grow
+	tellFrom  = time.Millisecond // shorter writes are counted, and not told one by one
+)
+
+// Pause is a write and sync of the control process that took long: from when it was
+// due until it was done.
+type Pause struct {
+	Start, End time.Time
+}
+
+// Duration is how long it took.
+func (p Pause) Duration() time.Duration { return p.End.Sub(p.Start) }
+
+// Report is what the control process saw.
+type Report struct {
+	Writes  int64         // writes and syncs done
+	Mean    time.Duration // of them
+	Longest time.Duration
+	Pauses  []Pause // those of a millisecond and more, in order
+}
+
+// message is a line from the child: a write that took long, or the summary.
+type message struct {
+	Start    int64  `json:"start,omitempty"` // Unix nanoseconds
+	Duration int64  `json:"duration,omitempty"`
+	Writes   int64  `json:"writes,omitempty"`
+	Total    int64  `json:"total,omitempty"`
+	Longest  int64  `json:"longest,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+// Monitor is a control process at work.
+type Monitor struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	done   chan struct{}
+	report Report
+	err    error
+}
+
+// Start starts a control process that writes in dir, in a file that it removes.
+func Start(dir string) (*Monitor, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("control process: %w", err)
+	}
+	m := &Monitor{cmd: exec.Command(exe), done: make(chan struct{})}
+	m.cmd.Env = append(os.Environ(), mark+"="+dir, "GOMAXPROCS=1")
+	m.cmd.Stderr = os.Stderr
+	stdin, err := m.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	m.stdin = stdin
+	stdout, err := m.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("control process: %w", err)
+	}
+	go func() {
+		defer close(m.done)
+		m.err = m.listen(stdout)
+	}()
+	return m, nil
+}
+
+func (m *Monitor) listen(r io.Reader) error {
+	summed := false
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		var msg message
+		if err := json.Unmarshal(lines.Bytes(), &msg); err != nil {
+			return fmt.Errorf("control process said %q", lines.Text())
+		}
+		switch {
+		case msg.Error != "":
+			return fmt.Errorf("control process: %s", msg.Error)
+		case msg.Writes > 0:
+			summed = true
+			m.report.Writes = msg.Writes
+			m.report.Mean = time.Duration(msg.Total / msg.Writes)
+			m.report.Longest = time.Duration(msg.Longest)
+		default:
+			start := time.Unix(0, msg.Start)
+			m.report.Pauses = append(m.report.Pauses, Pause{start, start.Add(time.Duration(msg.Duration))})
+		}
+	}
+	if !summed {
+		return errors.New("control process ended early")
+	}
+	return nil
+}
+
+// Stop ends the process and returns what it saw.
+func (m *Monitor) Stop() (Report, error) {
+	m.stdin.Close() // the child ends at the end of its input
+	<-m.done
+	waited := m.cmd.Wait()
+	if m.err == nil {
+		m.err = waited
+	}
+	return m.report, m.err
+}
+
+// Shared tells whether the control process paused too, in the same stretch of time,
+// and at least half as long. A pause of the control that is shorter does not explain
+// one of the engine.
+func (r *Report) Shared(start, end time.Time, longest time.Duration) bool {
+	for _, p := range r.Pauses {
+		if p.Start.Before(end) && p.End.After(start) && p.Duration() >= longest/2 {
+			return true
+		}
+	}
+	return false
+}

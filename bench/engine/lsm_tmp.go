@@ -1,3 +1,0 @@
-package engine
-
-var LSM = Kind{Name: "lsm"}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/workload"
+)
+
+func overview() string {
+	var b strings.Builder
+	b.WriteString("kvbench measures key-value engines.\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  kvbench %-40s %s\n", c.name+" "+c.args, c.short)
+	}
+	b.WriteString(`
+Start here:
+
+  kvbench run --workload a,b,c                 three YCSB workloads on a temporary store
+  kvbench replay trace.csv                     a real trace, every read verified
+  kvbench run --help                           all flags, with examples
+`)
+	return b.String()
+}
+
+const loadHelp = `Write the records that a workload needs into a store, and measure it.
+
+  kvbench load --dir data                                the records of YCSB: 100,000 rows of 1,000 bytes
+  kvbench load --dir data --workload readrandom -n 5M    those of db_bench: 16-byte keys, 100-byte values
+  kvbench load --dir data --fresh                        delete the store that is there first
+
+Then "kvbench run --dir data …" with the same --records and sizes uses them.
+
+`
+
+const runHelp = `Run workloads one after another. Each finds the records it needs: those that are in
+--dir, or it loads them first. Without --dir the store is a temporary one.
+
+  kvbench run --workload a,b,c,f,d,e                     YCSB in the usual order
+  kvbench run --workload a --update blind                updates that do not read first
+  kvbench run --workload fillrandom,readrandom -n 5M --value-size 100 --memory 256MiB
+  kvbench run --workload readrandom --threads 16 --duration 30s --warmup 5s
+  kvbench run --workload overwrite --rate 50000 --duration 1m      open loop: latencies from when a call was due
+  kvbench run --workload overwrite --rate 70% --duration 1m        … at a share of the capacity, measured first
+  kvbench run --workload fillsync --threads 16 --operations 100k
+  kvbench run --workload a --json result.json --hgrm histograms
+  kvbench run --workload fillseq --benchfmt - | benchstat -
+  kvbench run --workload readrandom --engine noop        what the harness itself costs
+
+`
+
+const replayHelp = `Replay a trace of requests on an empty store, and compare every read with what the
+trace wrote. A read of a key that it has not written is an expected miss.
+
+  kvbench replay trace.csv                               on a temporary store
+  kvbench replay --dir data trace.csv.gz                 keep the store
+  kvbench replay trace.csv --threads 4                   requests on one key stay in order
+  kvbench replay trace.csv --rate 20000                  open loop
+  kvbench replay log.txt --key-column 3 --op-column 2 --size-column - --value-size 4KiB
+  kvbench replay ops.csv --read-ops GET,EXISTS --write-ops SET --skip-ops PING
+  kvbench replay twitter.oracleGeneral                   libCacheSim's binary format
+
+Columns are found by their names in the first line: the key (key, lbn, lba, obj_id, object,
+id, block), the operation (op, operation, opcode, cmd, command, type), the size of the value
+in bytes (size, length, len, bytes, value_size, obj_size). Operations are read, get, r, 28,
+88, …; write, put, set, w, 2a, 8a, …; delete, del, d, 42: words, letters and SCSI opcodes, in
+any case. Without an operation, a request reads, or writes what the trace has not written yet.
+
+`
+
+// list prints what there is.
+func list(_ context.Context, args []string, c console) error {
+	if len(args) > 0 {
+		if args[0] == "-h" || args[0] == "--help" {
+			fmt.Fprintln(c.out, "Usage: kvbench list\n\nLists engines, workloads and distributions.")
+			return nil
+		}
+		return usagef("no arguments are expected, not %q", args[0])
+	}
+	fmt.Fprintln(c.out, "Engines (--engine):")
+	for _, k := range engine.Kinds() {
+		fmt.Fprintf(c.out, "  %-17s %s\n", k.Name, k.Help)
+	}
+	fmt.Fprintln(c.out, "\nWorkloads (--workload):")
+	for _, w := range workload.List() {
+		fmt.Fprintf(c.out, "  %-17s %s\n", w.Name, w.Help)
+	}
+	fmt.Fprintf(c.out, "\nDistributions of requests (--distribution): %s\n", strings.Join(workload.Distributions, ", "))
+	return nil
+}

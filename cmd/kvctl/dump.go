@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ringwood-kv/ringwood/lsm/inspect"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+var dumpCommand = command{
+	name: "dump", args: 2, run: dump,
+	help: `Usage: kvctl dump wal|table|manifest [--json] [--limit N] FILE_OR_DIR
+
+Shows what is in a file, or of a directory in all files of that kind, record by record
+with offsets. Damage is shown in its place, and what follows it too.
+
+Examples:
+  kvctl dump wal data                      all logs of a store
+  kvctl dump table --limit 20 data/000017.sst
+  kvctl dump manifest --json data | jq .added
+`,
+}
+
+// errLimit ends a dump that has shown enough.
+var errLimit = errors.New("limit")
+
+// dumper shows records of one kind.
+type dumper struct {
+	*call
+	w       *bufio.Writer
+	n       int
+	damaged bool
+}
+
+func dump(c *call) error {
+	d := &dumper{call: c, w: bufio.NewWriter(c.out)}
+	kind := c.args[0]
+	file, owns := d.kind(kind)
+	if file == nil {
+		return usageError{fmt.Errorf("cannot dump %q: wal, table or manifest", kind)}
+	}
+	names := []string{c.args[1]}
+	info, err := vfs.OS.Stat(c.args[1])
+	if err != nil {
+		return err
+	}
+	if info.IsDir {
+		if names, err = vfs.OS.List(c.args[1]); err != nil {
+			return err
+		}
+		names = slices.DeleteFunc(names, func(n string) bool { return !owns(n) })
+		for i, n := range names {
+			names[i] = filepath.Join(c.args[1], n)
+		}
+		if len(names) == 0 {
+			return fmt.Errorf("%w in %s: no file for dump %s", inspect.ErrNoStore, c.args[1], kind)
+		}
+	}
+	for _, name := range names {
+		if !c.json && len(names) > 1 {
+			fmt.Fprintf(d.w, "%s:\n", name)
+		}
+		if err = file(name); err != nil {
+			break
+		}
+	}
+	if ferr := d.w.Flush(); err == nil || errors.Is(err, errLimit) {
+		err = ferr
+	}
+	if err == nil && d.damaged {
+		err = errDamage
+	}
+	return err
+}
+
+// kind returns what dumps a file of a kind, and tells its files by their names.
+func (d *dumper) kind(kind string) (dump func(string) error, owns func(string) bool) {
+	o := d.opts
+	switch kind {
+	case "wal":
+		return func(name string) error {
+			return inspect.DumpLog(vfs.OS, name, o, func(r *inspect.LogRecord) error {
+				d.damaged = d.damaged || r.Problem != ""
+				return d.show(r)
+			})
+		}, func(n string) bool { return strings.HasSuffix(n, ".log") }
+	case "table":
+		return func(name string) error {
+			return inspect.DumpTable(vfs.OS, name, o, func(r *inspect.TableRecord) error {
+				d.damaged = d.damaged || r.Damage != nil
+				return d.show(r)
+			})
+		}, func(n string) bool { return strings.HasSuffix(n, ".sst") }
+	case "manifest":
+		return func(name string) error {
+			return inspect.DumpManifest(vfs.OS, name, o, func(r *inspect.ManifestRecord) error {
+				d.damaged = d.damaged || r.Problem != ""
+				return d.show(r)
+			})
+		}, func(n string) bool { return strings.HasPrefix(n, "MANIFEST-") }
+	}
+	return nil, nil
+}
+
+func (d *dumper) show(r fmt.Stringer) error {
+	if d.limit > 0 && d.n >= d.limit {
+		return errLimit
+	}
+	d.n++
+	if d.json {
+		e := json.NewEncoder(d.w)
+		e.SetEscapeHTML(false)
+		return e.Encode(r)
+	}
+	_, err := fmt.Fprintln(d.w, r)
+	return err
+}

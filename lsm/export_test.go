@@ -1,0 +1,87 @@
+package lsm
+
+import (
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+)
+
+// Shape makes a store small enough for tests to reach every part of it with few
+// operations. A zero field keeps what Open would choose.
+type Shape struct {
+	Memory    int64 // total, below the least that Options.Memory allows
+	Memtable  int64
+	Sealed    int   // sealed memtables that may wait
+	Table     int64 // size at which compaction cuts its outputs
+	BaseLevel int64 // size from which there is one more level
+	Fanout    int   // ratio between neighbouring levels
+}
+
+// OpenShaped is Open with another shape.
+func OpenShaped(dir string, o *Options, s Shape) (*DB, error) {
+	return open(dir, o, func(db *DB) {
+		if s.Memory > 0 {
+			db.plan = planMemory(s.Memory, db.opts.CompactionConcurrency)
+		}
+		if s.Memtable > 0 {
+			db.plan.memtable = s.Memtable
+		}
+		if s.Sealed > 0 {
+			db.plan.sealed = s.Sealed
+		}
+		db.shape = compaction.Options{
+			MemtableSize: db.plan.memtable, TargetFileSize: s.Table,
+			BaseLevelBytes: s.BaseLevel, MinBaseBytes: s.BaseLevel / 2, Multiplier: s.Fanout,
+		}.WithDefaults()
+	})
+}
+
+// RollManifest replaces the manifest by a snapshot, as if it had grown large.
+func RollManifest(db *DB) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for db.storeBusy {
+		db.cond.Wait()
+	}
+	db.storeBusy = true
+	db.mu.Unlock()
+	err := db.store.Roll()
+	db.mu.Lock()
+	db.storeBusy = false
+	db.cond.Broadcast()
+	if err != nil {
+		return db.storeFailed(err)
+	}
+	return nil
+}
+
+// StoreFiles names the files that belong to the open store, LOCK included.
+func StoreFiles(db *DB) map[string]bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	st := db.store.State()
+	names := map[string]bool{
+		manifest.FileName(manifest.FileLock, 0):               true,
+		manifest.FileName(manifest.FileCurrent, 0):            true,
+		manifest.FileName(manifest.FileManifest, st.Manifest): true,
+	}
+	for _, l := range append([]*logFile{db.spareLog}, db.logs...) {
+		if l != nil {
+			names[manifest.FileName(manifest.FileLog, l.num)] = true
+		}
+	}
+	for _, files := range st.Version.Levels {
+		for _, f := range files {
+			names[manifest.FileName(manifest.FileTable, f.File)] = true
+		}
+	}
+	return names
+}
+
+// Levels returns the number of tables in each level.
+func Levels(db *DB) (n [base.NumLevels]int) {
+	for l, files := range db.store.Version().Levels {
+		n[l] = len(files)
+	}
+	return n
+}

@@ -1,0 +1,154 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+const adviceTable = "restore the store from a checkpoint, drop the keys concerned with DB.Excise, or save what can be read with: kvctl salvage DIR NEWDIR"
+
+// tables reads every table of the tree; without a manifest, every table there is.
+func (c *checker) tables() {
+	if c.t == nil {
+		for _, num := range c.l.tables {
+			c.table(num, nil)
+		}
+		return
+	}
+	byFile := make(map[base.FileNum][]*manifest.FileMeta)
+	var order []base.FileNum
+	for _, p := range c.t.tables() {
+		if byFile[p.meta.File] == nil {
+			order = append(order, p.meta.File)
+		}
+		byFile[p.meta.File] = append(byFile[p.meta.File], p.meta)
+	}
+	for _, num := range order {
+		c.table(num, byFile[num])
+	}
+}
+
+// table checks one physical file, and holds it against the tables that stand for it
+// in the tree.
+func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
+	c.done[num] = true
+	c.r.Tables++
+	short := manifest.FileName(manifest.FileTable, num)
+	name := c.path(manifest.FileTable, num)
+	c.bar.file("table", short)
+	at := c.bar.p.Done
+	defer func() { c.bar.p.Done = at; c.bar.add(c.l.sizes[short]) }()
+	bad := func(f Finding) {
+		f.Advice = adviceTable
+		if f.Lower == nil && f.Upper == nil && len(metas) > 0 {
+			f.Lower, f.Upper = metas[0].Smallest, metas[len(metas)-1].Largest
+		}
+		c.r.add(f)
+	}
+	f, err := c.fs.Open(name)
+	if err != nil {
+		d := finding(err, name)
+		if isNotExist(err) {
+			d.Problem = "missing, but the manifest has this table"
+		}
+		bad(d)
+		return
+	}
+	o := sstable.ReaderOptions{Name: name}
+	if len(metas) > 0 {
+		o.UID, o.Size = metas[0].UID, metas[0].Size
+	}
+	r, err := sstable.NewReader(f, o)
+	if err != nil {
+		bad(finding(err, name))
+		if errors.Is(err, base.ErrCorruption) {
+			c.remains(name, f, o, finding(err, name).Offset, bad)
+		}
+		_ = f.Close()
+		return
+	}
+	defer r.Close()
+	for _, m := range metas {
+		if problem := mismatch(m, r.Properties()); problem != "" {
+			bad(Finding{Severity: Damage, File: name, Offset: -1, Problem: problem})
+		}
+		if c.t != nil && m.LargestSeq > c.t.lastSeq {
+			bad(Finding{Severity: Damage, File: name, Offset: -1,
+				Problem: fmt.Sprintf("sequence number %d, beyond the manifest's last one, %d", m.LargestSeq, c.t.lastSeq)})
+		}
+	}
+	err = r.Audit(func(n int64) error {
+		c.r.Blocks++
+		c.bar.add(n)
+		return nil
+	}, func(err error) error {
+		bad(finding(err, name))
+		return nil
+	})
+	if err != nil {
+		bad(finding(err, name))
+	}
+	c.r.Entries += r.Properties().Entries
+}
+
+// remains lists what else is wrong with a table that cannot be opened.
+func (c *checker) remains(name string, f vfs.File, o sstable.ReaderOptions, seen int64, bad func(Finding)) {
+	size, err := f.Size()
+	if err != nil {
+		return
+	}
+	if id, ok := sstable.PeekUID(f, size); ok && o.UID != 0 && id != o.UID {
+		return // another table: nothing in it belongs here
+	}
+	m, err := sstable.ReadRemains(f, name, size, o.UID, func(d sstable.Damage) {
+		if d.Offset != seen {
+			bad(tableDamage(name, d))
+		}
+	})
+	if err != nil {
+		return
+	}
+	it := m.NewIter()
+	for kv := it.First(); kv != nil; kv = it.Next() {
+		c.r.Entries++
+	}
+}
+
+func tableDamage(name string, d sstable.Damage) Finding {
+	return Finding{Severity: Damage, File: name, Offset: d.Offset, Length: d.Len, Lower: d.Lower, Upper: d.Upper,
+		Problem: fmt.Sprintf("%s: %v", d.What, d.Err)}
+}
+
+// mismatch says in what the manifest and the table contradict each other.
+func mismatch(m *manifest.FileMeta, p *sstable.Properties) string {
+	var bad string
+	check := func(same bool, what string, want, got any) {
+		if !same && bad == "" {
+			bad = fmt.Sprintf("the manifest says %s %v, the table %v", what, want, got)
+		}
+	}
+	if m.GlobalSeq == 0 {
+		check(m.SmallestSeq == p.SmallestSeq && m.LargestSeq == p.LargestSeq, "sequence numbers",
+			[]base.SeqNum{m.SmallestSeq, m.LargestSeq}, []base.SeqNum{p.SmallestSeq, p.LargestSeq})
+	}
+	check((m.GlobalSeq != 0) == (p.Kind == sstable.External), "ingested", m.GlobalSeq != 0, p.Kind == sstable.External)
+	if m.Clipped {
+		check(bytes.Compare(m.Smallest, p.Smallest) >= 0 &&
+			manifest.CompareUpper(m.Largest, m.LargestExclusive, p.Largest, p.LargestExclusive) <= 0,
+			"bounds", [2]Bytes{m.Smallest, m.Largest}, [2]Bytes{p.Smallest, p.Largest})
+		return bad
+	}
+	check(bytes.Equal(m.Smallest, p.Smallest), "the smallest key is", Bytes(m.Smallest), Bytes(p.Smallest))
+	check(bytes.Equal(m.Largest, p.Largest) && m.LargestExclusive == p.LargestExclusive,
+		"the largest key is", Bytes(m.Largest), Bytes(p.Largest))
+	check(m.Entries == p.Entries && m.Deletes == p.Deletes && m.RangeDels == p.RangeDels && m.TTLs == p.TTLs,
+		"entries, deletes, range deletes, expiring",
+		[]uint64{m.Entries, m.Deletes, m.RangeDels, m.TTLs}, []uint64{p.Entries, p.Deletes, p.RangeDels, p.TTLs})
+	return bad
+}

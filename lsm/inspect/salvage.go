@@ -1,0 +1,228 @@
+package inspect
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+	"github.com/ringwood-kv/ringwood/lsm/internal/wal"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+// SalvageReport says what Salvage saved and what it did not.
+type SalvageReport struct {
+	Src string `json:"src"`
+	Dst string `json:"dst"`
+
+	// Lost is everything that could not be read. A key in the range of a loss may be
+	// gone, or have an older value; a key in none of them is as it was, unless a loss
+	// names no keys.
+	Lost  []Finding `json:"lost"`
+	Notes []Finding `json:"notes,omitempty"`
+
+	Tables     int    `json:"tables"` // that were read, at least in part
+	Logs       int    `json:"logs"`
+	LogRecords uint64 `json:"log_records"`
+	Read       uint64 `json:"records_read"`
+	Saved      uint64 `json:"keys_saved"`
+	Bytes      int64  `json:"bytes_written"`
+}
+
+func (r *SalvageReport) String() string {
+	var b strings.Builder
+	for i := range r.Notes {
+		fmt.Fprintln(&b, &r.Notes[i])
+	}
+	for i := range r.Lost {
+		fmt.Fprintln(&b, strings.Replace(r.Lost[i].String(), string(Damage), "lost", 1))
+	}
+	fmt.Fprintf(&b, "read %d records of %d tables and %d logs; saved %d keys in %d bytes to %s\n",
+		r.Read+r.LogRecords, r.Tables, r.Logs, r.Saved, r.Bytes, r.Dst)
+	switch n := len(r.Lost); n {
+	case 0:
+		b.WriteString("nothing was lost\n")
+	case 1:
+		b.WriteString("1 part was lost\n")
+	default:
+		fmt.Fprintf(&b, "%d parts were lost\n", n)
+	}
+	return b.String()
+}
+
+// Salvage writes a new store, in the directory dst that must be empty or not exist,
+// with everything that can be read of the one in src: of each key the newest version,
+// deletes and range deletes respected, values that expire with their time. It reads
+// around damaged blocks and log records, finds blocks without an index and the table
+// of another file by its id; without a manifest it takes all tables that there are,
+// in the order of their sequence numbers. What it could not read is in the report.
+//
+// Where a delete was lost, what it deleted may come back, and where a newest version
+// was lost, an older one may. Of a crashed store Salvage may have commits that Open
+// drops, since they lie behind the torn end of a log.
+//
+// src is not changed, and must not be open in a process. The operations of logs are
+// held in memory meanwhile. After an error dst is no store, and may be removed.
+func Salvage(fs vfs.FS, src, dst string, o *Options) (*SalvageReport, error) {
+	l, err := list(fs, src)
+	if err != nil {
+		return nil, err
+	}
+	if err := emptyDir(fs, src, dst); err != nil {
+		return nil, err
+	}
+	s := &salvager{fs: fs, dir: src, l: l, bar: o.tracker(l.bytes)}
+	s.r = &SalvageReport{Src: src, Dst: dst, Lost: []Finding{}}
+	s.seen = make(map[string]bool)
+	defer s.close()
+	s.manifest()
+	if err := s.openTables(); err != nil {
+		return nil, err
+	}
+	if err := s.readLogs(); err != nil {
+		return nil, err
+	}
+	return s.r, s.write(dst)
+}
+
+func emptyDir(fs vfs.FS, src, dst string) error {
+	if filepath.Clean(src) == filepath.Clean(dst) {
+		return fmt.Errorf("salvage to %s: it is the store itself; name a new directory", dst)
+	}
+	names, err := fs.List(dst)
+	if err == nil && len(names) > 0 {
+		return fmt.Errorf("salvage to %s: it is not empty; name a new directory", dst)
+	}
+	if err != nil && !isNotExist(err) {
+		return err
+	}
+	return fs.MkdirAll(dst)
+}
+
+// salvager is one Salvage.
+type salvager struct {
+	fs   vfs.FS
+	dir  string
+	l    *listing
+	t    *tree // nil without any manifest
+	r    *SalvageReport
+	bar  *tracker
+	seen map[string]bool // losses reported, by what they say
+
+	sources []base.Iter // newest file first
+	dels    []rangedel.Tombstone
+	files   []vfs.File
+	mems    []*logTable
+	lastSeq base.SeqNum
+	logSeq  base.SeqNum // of the last record in the logs so far
+	logTorn bool        // the log before has no end frame
+}
+
+func (s *salvager) close() {
+	for _, f := range s.files {
+		_ = f.Close()
+	}
+	for _, m := range s.mems {
+		m.arena.Free()
+	}
+}
+
+func (s *salvager) lost(f Finding) {
+	key := fmt.Sprint(f.File, f.Offset, f.Length, f.Problem, f.Lower, f.Upper)
+	if s.seen[key] {
+		return
+	}
+	s.seen[key] = true
+	f.Severity, f.Advice = Damage, ""
+	s.r.Lost = append(s.r.Lost, f)
+}
+
+func (s *salvager) note(file, problem string) {
+	s.r.Notes = append(s.r.Notes, Finding{Severity: Note, File: file, Offset: -1, Problem: problem})
+}
+
+// manifest reads the manifest that CURRENT names, or else the newest there is.
+func (s *salvager) manifest() {
+	name := manifest.Path(s.dir, manifest.FileCurrent, 0)
+	cur, err := manifest.ReadCurrent(s.fs, s.dir)
+	expect := wal.Expect{MinEnd: cur.Length, Clean: cur.Closed}
+	if err != nil {
+		expect = wal.Expect{}
+		if n := len(s.l.manifests); n > 0 {
+			cur.Manifest = s.l.manifests[n-1]
+			s.note(name, "cannot be used ("+finding(err, name).Problem+"); the newest manifest is taken")
+		} else {
+			s.lost(Finding{File: name, Offset: -1, Problem: finding(err, name).Problem + "; there is no manifest"})
+			return
+		}
+	}
+	s.t = readTree(s.fs, s.dir, cur.Manifest, expect, func(f Finding) {
+		f.Problem = "part of the manifest: " + f.Problem + "; all tables are taken, so that what was removed lately may come back"
+		s.lost(f)
+	})
+	s.lastSeq = s.t.lastSeq
+	if _, err := s.t.version(); err != nil {
+		s.t.whole = false
+		s.lost(Finding{File: manifest.Path(s.dir, manifest.FileManifest, cur.Manifest), Offset: -1, Problem: "the levels: " + err.Error()})
+	}
+	if why := s.t.stale(s.fs, s.dir, s.l); s.t.whole && why != "" {
+		s.t.whole = false
+		s.lost(Finding{File: manifest.Path(s.dir, manifest.FileManifest, cur.Manifest), Offset: -1,
+			Problem: "the manifest is older than the store: " + why + "; all tables are taken, so that what was removed lately may come back"})
+	}
+}
+
+// write merges all sources into the tables of a new store.
+func (s *salvager) write(dst string) error {
+	next := base.FileNum(1)
+	job := compaction.Job{
+		Sources: s.sources, Tombstones: s.dels, OutputLevel: base.NumLevels - 1, AllBottom: true,
+		Bottom:         func(_, _ []byte, _ bool) bool { return true },
+		TargetFileSize: 32 << 20,
+		Writer:         sstable.WriterOptions{Compression: sstable.Snappy, FilterBitsPerKey: 10},
+		NewOutput: func() (vfs.File, string, base.FileNum, uint64, error) {
+			next++
+			name := manifest.Path(dst, manifest.FileTable, next)
+			f, err := s.fs.Create(name)
+			return f, name, next, rand.Uint64() | 1, err
+		},
+	}
+	s.sources = nil
+	outs, stats, err := compaction.Run(&job)
+	if err != nil {
+		return fmt.Errorf("salvage to %s: %w", dst, err)
+	}
+	s.r.Read = stats.Read - min(stats.Read, s.r.LogRecords)
+	s.r.Saved = stats.Written
+	var levels [base.NumLevels][]*manifest.FileMeta
+	for _, o := range outs {
+		m := o.Meta
+		levels[job.OutputLevel] = append(levels[job.OutputLevel], &manifest.FileMeta{
+			Num: o.Num, File: o.Num, UID: m.UID, Size: m.Size,
+			Smallest: m.Smallest, Largest: m.Largest, LargestExclusive: m.LargestExclusive,
+			SmallestSeq: m.SmallestSeq, LargestSeq: m.LargestSeq,
+			Entries: m.Entries, Deletes: m.Deletes, RangeDels: m.RangeDels, TTLs: m.TTLs,
+			MinExpiry: m.MinExpiry, MaxExpiry: m.MaxExpiry, RawBytes: m.RawKeyBytes + m.RawValueBytes,
+		})
+		s.r.Bytes += m.Size
+	}
+	v, err := manifest.NewVersion(levels)
+	if err != nil {
+		return fmt.Errorf("salvage to %s: %w", dst, err)
+	}
+	if err := s.fs.SyncDir(dst); err != nil {
+		return fmt.Errorf("salvage to %s: %w", dst, err)
+	}
+	st, err := manifest.CreateFrom(s.fs, dst, manifest.State{Version: v, NextFile: next + 1, LastSeq: s.lastSeq})
+	if err != nil {
+		return fmt.Errorf("salvage to %s: %w", dst, err)
+	}
+	s.bar.file("done", "")
+	s.bar.add(s.bar.p.Total)
+	return st.Close(true)
+}
