@@ -85,7 +85,8 @@ func (db *DB) stuckLocked() error {
 }
 
 // WaitIdle returns when no flush or compaction is running or due, what a quiet store
-// would do included. It does not flush the memtable that is being written. Work that
+// would do included, and the files of tables that nobody reads any more are gone. It
+// does not flush the memtable that is being written. Work that
 // fails is tried once more, and then the error is returned.
 func (db *DB) WaitIdle(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
@@ -116,7 +117,7 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		}
 		db.idle = true // the caller says that it is time to settle
 		db.scheduleLocked()
-		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing {
+		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && db.asides.Load() == 0 {
 			return nil
 		}
 		if db.stepped {

@@ -113,12 +113,12 @@ func (f *fleet) within(what string, fn func()) {
 // TestCrashConcurrently crashes a store with goroutines, in the middle of flushes,
 // compactions, groups of commits and checkpoints that run at the same time.
 func TestCrashConcurrently(t *testing.T) {
-	crashes := 150
+	crashes := 60
 	switch {
 	case *crashAll:
 		crashes = 4000
 	case testing.Short():
-		crashes = 40
+		crashes = 20
 	}
 	f := newFleet(t)
 	type crashed struct {
@@ -165,7 +165,7 @@ func TestCrashConcurrently(t *testing.T) {
 
 // TestFaultsConcurrently fails operations at random under a store with goroutines.
 func TestFaultsConcurrently(t *testing.T) {
-	rounds := 24
+	rounds := 12
 	switch {
 	case *faultAll:
 		rounds = 600

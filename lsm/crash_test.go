@@ -39,7 +39,7 @@ type crasher struct {
 // the store holds a prefix of the commits, whole ones only, with every commit that
 // was acknowledged at Sync and all before it.
 func TestCrash(t *testing.T) {
-	seeds, every := 1, 0.012
+	seeds, every := 1, 0.009
 	switch {
 	case *crashAll:
 		seeds, every = *crashSeeds, *crashShare
@@ -233,12 +233,12 @@ func (c *crasher) checkpointsOpen(m *vfs.Mem) error {
 
 // TestCrashWithinRecovery crashes at every operation of some recoveries.
 func TestCrashWithinRecovery(t *testing.T) {
-	moments := 6
+	moments := 2
 	switch {
 	case *crashAll:
 		moments = 150
 	case testing.Short():
-		moments = 2
+		moments = 1
 	}
 	c := newCrasher(1000+*crashFirst, 0)
 	fault := c.w.fs.(*vfs.Fault)
@@ -281,8 +281,12 @@ func TestCrashWithinRecovery(t *testing.T) {
 // TestCrashDuringCreate crashes while the first Open makes the store: afterwards
 // there is none, or a good one.
 func TestCrashDuringCreate(t *testing.T) {
+	seeds := uint64(4)
+	if *crashAll {
+		seeds = 100
+	}
 	for _, survive := range []float64{0, 0.5, 1} {
-		for seed := range uint64(20) {
+		for seed := range seeds {
 			for at, more := int64(0), true; more; at++ {
 				m := vfs.NewMem()
 				again, _ := crashWithin(m, rand.New(rand.NewPCG(seed, 1)), at)

@@ -46,6 +46,7 @@ type DB struct {
 	closing  atomic.Bool
 	stepped  bool // an Executor steps us
 	work     work
+	asides   atomic.Int32 // functions under way that only tidy up
 	shape    compaction.Options
 
 	cacheSize atomic.Int64

@@ -39,7 +39,7 @@ type diffFigures struct {
 }
 
 func TestDifferential(t *testing.T) {
-	histories, ops := 60, 2500
+	histories, ops := 36, 2500
 	if testing.Short() {
 		histories = 10
 	}

@@ -72,7 +72,7 @@ func TestFaults(t *testing.T) {
 	clean := newFaulter(faults[0], 1<<60)
 	must(t, clean.w.run(ops))
 	total := clean.fault.Counters().Total()
-	step := total / 14
+	step := total / 7
 	if testing.Short() {
 		step = total / 4
 	}

@@ -25,9 +25,9 @@ func planMemory(total int64, compactions int) memoryPlan {
 	p := memoryPlan{total: total, sealed: 2}
 	p.memtable = min(max(total/8, 512<<10), 128<<20)
 	p.metadata = total / 4
-	// A compaction holds one read-ahead buffer for each source and the buffers of its
-	// output; the Go runtime takes some megabytes of its own.
-	p.reserve = min(total/8, 8<<20+int64(1+compactions)*4<<20)
+	// Each job holds a read-ahead buffer for every source and the buffers of its output,
+	// more of it when values are large; the Go runtime takes some megabytes of its own.
+	p.reserve = min(total/8, 16<<20+int64(1+compactions)*8<<20)
 	return p
 }
 

@@ -41,8 +41,17 @@ func (db *DB) spawn(fn func()) bool {
 
 // aside is spawn for what must not hold up a reader, and is done here otherwise.
 func (db *DB) aside(fn func()) {
-	if db.stepped || !db.spawn(fn) {
+	db.asides.Add(1)
+	aside := func() {
 		fn()
+		db.mu.Lock()
+		db.asides.Add(-1)
+		db.cond.Broadcast()
+		db.mu.Unlock()
+	}
+	if db.stepped || !db.spawn(aside) {
+		fn() // db.mu may be held
+		db.asides.Add(-1)
 	}
 }
 

@@ -112,7 +112,8 @@ func TestOpenLoopCountsFromWhenACallWasDue(t *testing.T) {
 	}
 }
 
-// With a second worker only the one call is slow: others go on while it hangs.
+// With a second worker only the one call is slow: others go on while it hangs. One
+// worker alone would hold up 200 of the 500 calls, 100 of them for 100 ms and more.
 func TestOpenLoopGoesOnWhileOneWorkerHangs(t *testing.T) {
 	res := mustRun(t, Job{Calls: 500, Rate: 1000, Workers: each(2, func(n int64) (Outcome, error) {
 		if n == 100 {
@@ -120,8 +121,8 @@ func TestOpenLoopGoesOnWhileOneWorkerHangs(t *testing.T) {
 		}
 		return read()
 	})})
-	if h := res.Latency[Read]; h.Max() < 200*time.Millisecond || h.Percentile(95) > 100*time.Millisecond {
-		t.Errorf("max %v, p95 %v", h.Max(), h.Percentile(95))
+	if h := res.Latency[Read]; h.Max() < 200*time.Millisecond || h.Percentile(80) > 50*time.Millisecond {
+		t.Errorf("max %v, p80 %v", h.Max(), h.Percentile(80))
 	}
 }
 
@@ -200,8 +201,8 @@ func TestBackground(t *testing.T) {
 		}),
 		BackgroundRate: 200,
 	})
-	if n := res.Background.Calls; n != calls.Load() || n < 5 || n > 25 {
-		t.Errorf("%d background calls at 200/s in 0.1 s", n)
+	if n := res.Background.Calls; n != calls.Load() || n < 1 || float64(n) > 200*res.Elapsed.Seconds()+2 {
+		t.Errorf("%d background calls at 200/s in %v", n, res.Elapsed)
 	}
 	if res.Totals.Written != 0 || res.Latency[Write] != nil || res.BackgroundLatency[Write].Count() != res.Background.Calls {
 		t.Error("background calls are mixed into the foreground")

@@ -105,7 +105,6 @@ type Config struct {
 	Dir        string
 	Memory     int64 // budget in bytes for caches and write buffers; 0 means the engine's default
 	Durability Durability
-	ReadOnly   bool
 }
 
 // Limits are the largest key and value in bytes that an engine takes.

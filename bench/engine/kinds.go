@@ -5,6 +5,7 @@ package engine
 func Kinds() []Kind {
 	return []Kind{
 		LSM,
+		GoLevelDB,
 		Noop,
 	}
 }

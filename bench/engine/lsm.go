@@ -19,7 +19,7 @@ var LSM = Kind{
 
 func openLSM(c Config) (Engine, error) {
 	d := lsmDurability(c.Durability)
-	db, err := lsm.Open(c.Dir, &lsm.Options{Memory: c.Memory, Durability: d, ReadOnly: c.ReadOnly})
+	db, err := lsm.Open(c.Dir, &lsm.Options{Memory: c.Memory, Durability: d})
 	if err != nil {
 		return nil, err
 	}

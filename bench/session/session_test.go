@@ -328,7 +328,7 @@ func TestProgressNamesThePhases(t *testing.T) {
 		return nil
 	}}
 	s := open(t, d, func(c *Config) {
-		c.Duration = 300 * time.Millisecond
+		c.Duration = 700 * time.Millisecond
 		c.Progress = func(phase string, p driver.Progress) { phases[phase] = true }
 		c.Done = func() { done++ }
 	})

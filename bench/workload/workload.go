@@ -18,8 +18,6 @@ const (
 	Decimal                // db_bench's keys and values
 )
 
-func (d DataSet) String() string { return [...]string{"ycsb", "decimal"}[d] }
-
 func (d DataSet) valueSize() int {
 	if d == YCSB {
 		return fields * 100
