@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
 
 func key(i int) []byte { return fmt.Appendf(nil, "key%013d", i) }
@@ -108,4 +110,34 @@ func TestManyKeys(t *testing.T) {
 	must(t, db.Compact(context.Background(), nil, nil))
 	check(db)
 	t.Logf("\n%s", db.Metrics())
+}
+
+// TestMissesAskFilters looks for keys that are not there between keys that are all in
+// the last level: its filters answer, and hardly a block is read.
+func TestMissesAskFilters(t *testing.T) {
+	o := &lsm.Options{FS: vfs.NewMem(), Executor: lsm.NewStepper(), Seed: 1, Durability: lsm.None}
+	db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memory: 1 << 20, Memtable: 32 << 10})
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	const n = 2000
+	for i := range n {
+		must(t, db.Put(key(2*i), val(i, 100)))
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	levels := lsm.Levels(db)
+	if last := levels[len(levels)-1]; last == 0 || slices.Max(levels[:len(levels)-1]) > 0 {
+		t.Fatalf("tables by level: %d", levels)
+	}
+	before := db.Metrics()
+	for i := range n - 1 {
+		if _, err := db.Get(key(2*i + 1)); !errors.Is(err, lsm.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	after := db.Metrics()
+	said := after.FilterNegatives - before.FilterNegatives
+	looked := after.CacheHits + after.CacheMisses - before.CacheHits - before.CacheMisses
+	if said < n*9/10 || looked > n/10 {
+		t.Errorf("of %d misses the filters answered %d, and %d blocks were looked at", n-1, said, looked)
+	}
 }

@@ -3,6 +3,7 @@ package lsm
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -93,6 +94,16 @@ func (db *DB) flushJob() {
 	db.mu.Unlock()
 }
 
+// breathe is called by merges every 64 KiB or so. It lets whoever waits for a processor
+// go first: the scheduler by itself would let a merge run for 10 ms at a time, and with
+// as many merges as processors a writer waits that long, again and again.
+func (db *DB) breathe() error {
+	if !db.stepped {
+		runtime.Gosched()
+	}
+	return db.healthy()
+}
+
 // healthy says why background work must not go on.
 func (db *DB) healthy() error {
 	if p := db.poisoned.Load(); p != nil {
@@ -160,7 +171,7 @@ func (db *DB) writeTables(batch []*memtable, now moment) ([]*manifest.FileMeta, 
 func (db *DB) runJob(job *compaction.Job) ([]*manifest.FileMeta, compaction.Stats, error) {
 	job.NewOutput = db.newTable
 	job.Writer = db.writerOptions(job.OutputLevel)
-	job.Cancel = db.healthy
+	job.Cancel = db.breathe
 	outs, stats, err := compaction.Run(job)
 	metas := make([]*manifest.FileMeta, 0, len(outs))
 	for _, o := range outs {
