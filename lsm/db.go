@@ -50,8 +50,7 @@ type DB struct {
 	shape    compaction.Options
 
 	cacheSize atomic.Int64
-	pressure  atomic.Int64  // delay of writers in nanoseconds per thousand bytes
-	delayDebt time.Duration // the leader's
+	pace      pace
 	closed    sync.Once
 	closeErr  error
 

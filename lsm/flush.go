@@ -114,8 +114,13 @@ func (db *DB) healthy() error {
 
 func (db *DB) flush(batch []*memtable, now moment) error {
 	start := time.Now()
-	outs, _, err := db.writeTables(batch, now)
+	var read int64
+	outs, _, err := db.writeTables(batch, now, func(n int64) {
+		read += n
+		db.pace.unflushed.Add(-n)
+	})
 	if err != nil {
+		db.pace.unflushed.Add(read)
 		return err
 	}
 	edit := &manifest.Edit{}
@@ -133,11 +138,18 @@ func (db *DB) flush(batch []*memtable, now moment) error {
 		}
 	}, func() {
 		db.imm = append([]*memtable(nil), db.imm[:len(db.imm)-len(batch)]...)
+		left := int64(0)
+		for _, m := range db.imm {
+			left += m.size()
+		}
+		db.pace.unflushed.Store(left)
 	})
 	if err != nil {
+		db.pace.unflushed.Add(read)
 		db.removeOutputs(outs)
 		return err
 	}
+	db.pace.flushed(read, time.Since(start))
 	db.stats.flushes.Add(1)
 	db.stats.flushBytes.Add(bytes)
 	db.dropLogs(edit.MinLog)
@@ -154,9 +166,10 @@ type moment struct {
 
 func (db *DB) momentLocked() moment { return moment{db.snapshots.stripes(), db.now()} }
 
-// writeTables merges memtables, newest first, into tables for L0.
-func (db *DB) writeTables(batch []*memtable, now moment) ([]*manifest.FileMeta, compaction.Stats, error) {
-	job := compaction.Job{Snapshots: now.snapshots, Now: now.time, OutputLevel: 0}
+// writeTables merges memtables, newest first, into tables for L0. progress, which may be
+// nil, is told how many bytes of them have been read since the last time.
+func (db *DB) writeTables(batch []*memtable, now moment, progress func(int64)) ([]*manifest.FileMeta, compaction.Stats, error) {
+	job := compaction.Job{Snapshots: now.snapshots, Now: now.time, OutputLevel: 0, Progress: progress}
 	for _, m := range batch {
 		it := new(skiplist.Iter)
 		m.list.Init(it)
@@ -254,8 +267,15 @@ func (db *DB) logAndApply(edit *manifest.Edit, prepare func(*readState), install
 	}
 	// The memtable may have been rotated meanwhile.
 	db.installLocked(db.state.Load().mem, db.imm, v)
-	db.updatePressureLocked()
+	db.updatePaceLocked()
 	return nil
+}
+
+// updatePaceLocked tells the writers how the tree stands.
+func (db *DB) updatePaceLocked() {
+	if s := db.state.Load(); s != nil {
+		db.pace.setL0(len(s.version.Levels[0]), db.shape.L0Max)
+	}
 }
 
 // storeFailed poisons the DB if the manifest may or may not have the edit.

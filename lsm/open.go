@@ -67,7 +67,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	}
 	db.resizeCache()
 	db.mu.Lock()
-	db.updatePressureLocked()
+	db.updatePaceLocked()
 	db.scheduleLocked()
 	if !db.stepped && !opts.ReadOnly {
 		db.wakeAfterLocked(tickPause)

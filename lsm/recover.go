@@ -29,7 +29,7 @@ func (db *DB) recover(st manifest.State) error {
 	var outs []*manifest.FileMeta
 	r := replayer{db: db, last: st.LastSeq, sealed: func(m *memtable) error {
 		defer m.free()
-		made, _, err := db.writeTables([]*memtable{m}, moment{time: db.now()})
+		made, _, err := db.writeTables([]*memtable{m}, moment{time: db.now()}, nil)
 		outs = append(outs, made...)
 		return err
 	}}

@@ -14,9 +14,7 @@ var errMemtableFull = errors.New("memtable is full")
 // makeRoom sees to it that the mutable memtable takes need bytes of entries, and
 // slows the leader, and so all writers, to what background work keeps up with.
 func (db *DB) makeRoom(need, bytes int) error {
-	if err := db.throttle(bytes); err != nil {
-		return err
-	}
+	db.pace.wait(db, bytes)
 	if db.mem.fits(need) {
 		return nil
 	}
@@ -88,6 +86,7 @@ func (db *DB) rotate(need int) error {
 	old.maxSeq = db.lastSeq // also when it is empty
 	db.mu.Lock()
 	db.imm = append([]*memtable{old}, db.imm...)
+	db.pace.unflushed.Add(old.size())
 	db.mem, db.log = mem, next
 	db.logs = append(db.logs, next)
 	mem.born = db.epoch + 1
@@ -168,49 +167,4 @@ func (db *DB) makeSpareLog() {
 	defer db.mu.Unlock()
 	db.sparing = false
 	db.cond.Broadcast()
-}
-
-// throttle delays the leader by how far compaction is behind. Below half of what is
-// tolerated there is no delay; above, the delay per byte grows with the square of the
-// excess, so that writers settle at the speed of compaction in place of running into
-// a wall. The sleeps are short and many.
-func (db *DB) throttle(bytes int) error {
-	p := db.pressure.Load()
-	if p == 0 || db.stepped {
-		return nil
-	}
-	db.delayDebt += time.Duration(float64(bytes) * float64(p) / 1000)
-	if db.delayDebt < minDelay {
-		return nil
-	}
-	d := min(db.delayDebt, maxDelay)
-	start := time.Now()
-	time.Sleep(d)
-	slept := time.Since(start)
-	db.delayDebt -= min(db.delayDebt, slept)
-	db.stats.delayNanos.Add(int64(slept))
-	return nil
-}
-
-const (
-	minDelay = 500 * time.Microsecond
-	maxDelay = 5 * time.Millisecond
-)
-
-// updatePressureLocked sets the delay in nanoseconds per thousand bytes from what
-// waits: tables in L0, and bytes that compaction has to rewrite.
-func (db *DB) updatePressureLocked() {
-	s := db.state.Load()
-	if s == nil {
-		return
-	}
-	excess := func(n, soft, hard float64) float64 {
-		return min(max((n-soft)/(hard-soft), 0), 1)
-	}
-	l0 := float64(len(s.version.Levels[0]))
-	limit := float64(db.shape.L0Max)
-	x := excess(l0, 2*limit, 5*limit)
-	// At full pressure 4 MB/s are let through: less than any disk compacts.
-	const full = 1e9 / 4e3
-	db.pressure.Store(int64(full * x * x))
 }
