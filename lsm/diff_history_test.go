@@ -36,7 +36,6 @@ type differ struct {
 	m        *model.Store
 	keys     []string
 	special  []string
-	bigKeys  bool
 	pending  []*diffAsync
 	done     []*diffAsync // called back, in that order; goroutines only
 	snaps    []*diffSnap

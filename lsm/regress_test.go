@@ -131,14 +131,14 @@ func TestIngestUnderOldSnapshot(t *testing.T) {
 func TestExciseUnderSnapshot(t *testing.T) {
 	now := int64(1)
 	sys := vfs.NewMem()
-	db, steps := regress(t, sys, &now)
+	db, _ := regress(t, sys, &now)
 	const n = 100
 	for i := range n {
 		must(t, db.Put(key(i), nil))
 	}
 	must(t, db.Compact(context.Background(), nil, nil))
 	must(t, db.Close())
-	db, steps = regress(t, sys, &now) // no table is open
+	db, steps := regress(t, sys, &now) // no table is open
 	snap := db.NewSnapshot()
 	defer snap.Close()
 	must(t, db.Excise(key(40), key(60)))
