@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
@@ -22,6 +23,11 @@ type Batch struct {
 
 	commit commitReq
 }
+
+// maxBatchNeed bounds what a batch takes in a memtable, which is far more than its
+// encoding where keys are tiny. The rest is for the index, and on 32 bits keeps sums
+// from overflowing.
+const maxBatchNeed = arena.MaxCapacity - 256<<20
 
 // NewBatch returns an empty batch.
 func (db *DB) NewBatch() *Batch { return &Batch{db: db} }
@@ -100,6 +106,8 @@ func (b *Batch) check(key []byte, valueLen int) error {
 		err = fmt.Errorf("%w: value of %d bytes, the limit is %d", ErrTooLarge, valueLen, MaxValueLen)
 	case len(b.ops)+len(key)+valueLen+32 > MaxBatchLen:
 		err = fmt.Errorf("%w: batch of more than %d bytes", ErrTooLarge, MaxBatchLen)
+	case b.need > maxBatchNeed-opOverhead-len(key)-valueLen-8:
+		err = fmt.Errorf("%w: batch of %d operations takes too much memory", ErrTooLarge, b.count)
 	}
 	if err != nil && b.err == nil {
 		b.err = err

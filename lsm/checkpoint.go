@@ -23,6 +23,7 @@ func (db *DB) Checkpoint(dir string) error {
 		return err
 	}
 	defer s.release()
+	defer closeAll(logs)
 	if err := db.makeEmptyDir(dir); err != nil {
 		return fmt.Errorf("checkpoint: %w", classify(err))
 	}
@@ -129,7 +130,6 @@ func (c *checkpoint) remove() {
 }
 
 func (c *checkpoint) write(s *readState, logs []logLength) error {
-	defer closeAll(logs)
 	db := c.db
 	linked := make(map[base.FileNum]bool)
 	for _, files := range s.version.Levels {

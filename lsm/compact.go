@@ -105,6 +105,9 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		if db.closing.Load() {
 			return ErrClosed
 		}
+		if db.opts.ReadOnly {
+			return nil // what was replayed stays in memory
+		}
 		if err := db.healthy(); err != nil {
 			return err
 		}

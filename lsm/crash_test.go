@@ -43,6 +43,8 @@ func TestCrash(t *testing.T) {
 	switch {
 	case *crashAll:
 		seeds, every = *crashSeeds, *crashShare
+	case raceEnabled: // one goroutine: the detector has little to see
+		every = 0.0007
 	case testing.Short():
 		every = 0.003
 	}

@@ -49,6 +49,7 @@ type DB struct {
 	asides   atomic.Int32 // functions under way that only tidy up
 	shape    compaction.Options
 
+	cacheMu   sync.Mutex // the newest look at the memory in use decides
 	cacheSize atomic.Int64
 	pace      pace
 	closed    sync.Once

@@ -43,6 +43,9 @@ func TestDifferential(t *testing.T) {
 	if testing.Short() {
 		histories = 10
 	}
+	if raceEnabled {
+		ops = 700
+	}
 	if *diffHistories > 0 {
 		histories = *diffHistories
 	}

@@ -76,6 +76,9 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		step = total / 4
 	}
+	if raceEnabled {
+		step = total
+	}
 	first, last := int64(0), total
 	if *faultAll {
 		step, first, last = *faultEvery, *faultFirst, min(total, *faultLast)

@@ -80,8 +80,11 @@ func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
 	if s == nil {
 		return nil, ErrClosed
 	}
-	it := &Iterator{db: db, plain: true, v: view{state: s, seq: base.SeqNum(db.visible.Load())}}
-	it.v.now = db.now()
+	it := &Iterator{db: db, v: view{state: s, now: db.now()}}
+	it.v.seq = base.SeqNum(db.visible.Load())
+	// If the state was replaced in between, commits up to that number may be missing in
+	// it: such a view shows one moment, but not the one that a dead span speaks of.
+	it.plain = db.state.Load() == s
 	if err := it.init(o, nil); err != nil {
 		return nil, err
 	}
@@ -445,7 +448,7 @@ func (it *Iterator) forward(kv *base.KV, from []byte) bool {
 		}
 	}
 	if it.raw.Err() == nil {
-		run.end(it, nil)
+		run.end(it, it.upper) // tables beyond it were not asked
 	}
 	return it.fail()
 }

@@ -40,6 +40,8 @@ func (db *DB) resizeCache() {
 		return
 	}
 	defer s.release()
+	db.cacheMu.Lock()
+	defer db.cacheMu.Unlock()
 	var mem int64
 	for _, m := range s.memtables() {
 		mem += int64(m.arena.Cap())

@@ -85,10 +85,14 @@ func (db *DB) witness(seq base.SeqNum) error {
 // flushRange flushes the memtables if one of them has something in r. It runs as
 // leader.
 func (db *DB) flushRange(r keyRange) error {
-	db.mu.Lock()
-	mems := append([]*memtable{db.mem}, db.imm...)
-	db.mu.Unlock()
-	if !slices.ContainsFunc(mems, func(m *memtable) bool { return m.overlaps(r) }) {
+	s := db.acquire() // a flush that ends meanwhile would free what is looked at
+	if s == nil {
+		return ErrClosed
+	}
+	mems := s.memtables()
+	touched := slices.ContainsFunc(mems, func(m *memtable) bool { return m.overlaps(r) })
+	s.release()
+	if !touched {
 		return nil
 	}
 	upTo := db.mem
@@ -178,6 +182,20 @@ func (db *DB) Ingest(paths []string) error {
 	if err != nil {
 		return err
 	}
+	// Close waits: after it, the directory and the numbers of its files are another's.
+	db.mu.Lock()
+	if db.closing.Load() {
+		db.mu.Unlock()
+		return ErrClosed
+	}
+	db.active++
+	db.mu.Unlock()
+	defer func() {
+		db.mu.Lock()
+		db.active--
+		db.cond.Broadcast()
+		db.mu.Unlock()
+	}()
 	if err := db.importFiles(in); err != nil {
 		return classify(err)
 	}

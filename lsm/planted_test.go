@@ -73,7 +73,7 @@ func TestPlanted(t *testing.T) {
 		}
 		out, err := goTest(p, "")
 		if sound[p.command()] = err == nil; err != nil {
-			t.Errorf("%s fails without any bug: %v\n%s", p.command(), err, out)
+			t.Errorf("%s fails without any bug: %v\n%s", p.command(), err, ending(out))
 		}
 	}
 	table := new(strings.Builder)
@@ -232,21 +232,28 @@ func (p *planted) caught(t *testing.T) error {
 	case !errors.As(err, new(*exec.ExitError)):
 		return err
 	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
-		return fmt.Errorf("it does not compile\n%s", out)
+		return fmt.Errorf("it does not compile\n%s", ending(out))
 	case testFailed(out):
 		return nil
 	}
-	return fmt.Errorf("the test did not fail by itself: %v\n%s", err, out[max(0, len(out)-4000):])
+	return fmt.Errorf("the test did not fail by itself: %v\n%s", err, ending(out))
 }
+
+// ending returns the last part of an output.
+func ending(out string) string { return out[max(0, len(out)-2000):] }
 
 // testFailed tells a test that found something, or crashed, from one that ran out of
 // time.
 func testFailed(out string) bool {
-	if strings.Contains(out, "--- FAIL: ") && !strings.Contains(out, "panic: test timed out") {
-		return true
+	if strings.Contains(out, "panic: test timed out") {
+		return false
 	}
-	crashed := strings.Contains(out, "\npanic: ") || strings.Contains(out, "\nfatal error: ") || strings.HasPrefix(out, "panic: ")
-	return crashed && !strings.Contains(out, "panic: test timed out")
+	for _, sign := range []string{"--- FAIL: ", "panic: ", "fatal error: "} {
+		if strings.Contains("\n"+out, "\n"+sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // goTest runs the test of p, over the overlay if there is one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -254,4 +255,24 @@ func TestFlushedSeqNeverFalls(t *testing.T) {
 	must(t, db.Put([]byte("b"), make([]byte, 4<<20)))
 	steps.Run()
 	must(t, db.Flush())
+}
+
+// TestExciseBesideFlush has Excise look through memtables while flushes end, which frees
+// them: it looked at memory that was gone, and the process died.
+func TestExciseBesideFlush(t *testing.T) {
+	db, _ := openCrowd(t)
+	c := newCrowd(t, crowdTime())
+	c.add(func(*rand.Rand) error {
+		b := db.NewBatch()
+		err := b.Put(key(1), nil)
+		for i := range 200 { // make the look at a memtable last
+			err = errors.Join(err, b.DeleteRange(key(2*i), key(2*i+1)))
+		}
+		return errors.Join(err, b.Commit(lsm.None))
+	})
+	for range 2 {
+		c.add(func(*rand.Rand) error { return db.Flush() })
+		c.add(func(*rand.Rand) error { return db.Excise([]byte("zzz"), nil) })
+	}
+	c.wait.Wait()
 }

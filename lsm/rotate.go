@@ -139,8 +139,9 @@ func (db *DB) takeSpareLog() (*logFile, error) {
 		db.mu.Unlock()
 		return l, nil
 	}
+	num := db.store.NewNum() // before a spare log can take a number: logs go by number
 	db.mu.Unlock()
-	return db.createLog(db.store.NewNum(), db.lastSeq+1)
+	return db.createLog(num, db.lastSeq+1)
 }
 
 // giveBackLog keeps a log that was not used for the next try, unless another one was

@@ -140,7 +140,7 @@ func (db *DB) loadTable(f *manifest.FileMeta) (*openTable, error) {
 	return o, nil
 }
 
-// heldFile is a file that a read-only store keeps open until it is closed.
+// heldFile is a file that a read-only store keeps open as long as it has the table.
 type heldFile struct{ vfs.File }
 
 func (heldFile) Close() error { return nil }
@@ -203,15 +203,14 @@ func (db *DB) dropReaders(drop []*table) {
 	}
 	db.mu.Lock()
 	s := db.state.Load()
-	if s == nil { // closed meanwhile: iterators that are still open keep the state
-		db.mu.Unlock()
-		return
+	last := db.epoch
+	if s != nil { // if closed meanwhile, iterators that are still open keep a state
+		db.installLocked(s.mem, s.imm, s.version)
 	}
-	db.installLocked(s.mem, s.imm, s.version)
 	db.mu.Unlock()
 	for i, t := range drop {
 		if o := closers[i]; o != nil {
-			db.reclaim.retire(t.born, s.epoch, func() { _ = o.Close() })
+			db.reclaim.retire(t.born, last, func() { _ = o.Close() })
 		}
 	}
 }
@@ -234,6 +233,9 @@ func (db *DB) dropTable(t *table) {
 	}
 	db.cache.EvictID(uint64(t.meta.Num))
 	if db.files.drop(t.meta.File) {
+		if f := db.held[t.meta.File]; f != nil {
+			_ = f.Close()
+		}
 		db.aside(func() { db.removeTableFile(t.meta.File) })
 	}
 }

@@ -34,6 +34,24 @@ func openFile(name string, flag int, _ fs.FileMode) (*os.File, error) {
 	return os.NewFile(uintptr(h), name), nil
 }
 
+// syncData is FlushFileBuffers, which wants a handle for writing: a file that was opened
+// for reading is opened again.
+func syncData(f *os.File) error {
+	err := f.Sync()
+	if !errors.Is(err, windows.ERROR_ACCESS_DENIED) {
+		return err
+	}
+	w, err := openFile(f.Name(), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	err = w.Sync()
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
 // rename writes through, because there is no way to sync the directory later.
 func rename(oldname, newname string) error {
 	from, err := windows.UTF16PtrFromString(oldname)

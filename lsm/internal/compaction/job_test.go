@@ -463,3 +463,33 @@ func BenchmarkRun(b *testing.B) {
 		})
 	}
 }
+
+// A merge within L0 may drop a tombstone only where no older table is beside it, in L0
+// or below; newer ones in L0 do not matter.
+func TestBottomWithinL0(t *testing.T) {
+	table := func(num base.FileNum, lo, hi string, seq base.SeqNum) *manifest.FileMeta {
+		return &manifest.FileMeta{Num: num, File: num, Smallest: []byte(lo), Largest: []byte(hi), SmallestSeq: seq, LargestSeq: seq + 9}
+	}
+	old, a, b, newer := table(1, "b", "d", 10), table(2, "a", "m", 20), table(3, "a", "m", 30), table(4, "f", "g", 40)
+	var levels [base.NumLevels][]*manifest.FileMeta
+	levels[0] = []*manifest.FileMeta{newer, b, a, old}
+	levels[bottomLevel] = []*manifest.FileMeta{table(5, "j", "k", 1)}
+	v, err := manifest.NewVersion(levels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Compaction{Inputs: []Input{{0, []*manifest.FileMeta{b, a}}}, Lo: []byte("a"), Hi: []byte("m")}
+	var j Job
+	c.Configure(&j, v)
+	for _, x := range []struct {
+		lo, hi string
+		want   bool
+	}{{"a", "a", true}, {"b", "b", false}, {"c", "h", false}, {"d", "d", false}, {"e", "e", true}, {"f", "g", true}, {"h", "j", false}, {"l", "m", true}} {
+		if got := j.Bottom([]byte(x.lo), []byte(x.hi), false); got != x.want {
+			t.Errorf("bottom of %s to %s: %v, want %v", x.lo, x.hi, got, x.want)
+		}
+	}
+	if j.AllBottom {
+		t.Error("the numbers of what stays in L0 order it")
+	}
+}

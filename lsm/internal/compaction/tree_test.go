@@ -285,3 +285,30 @@ func TestTreeAgainstModel(t *testing.T) {
 		}
 	}
 }
+
+// A table that comes along because a newer one reaches over it, although it does not
+// touch where the closure began, is taken however old it is: what is newer must not go
+// below it.
+func TestClosureL0ReachesBack(t *testing.T) {
+	table := func(num base.FileNum, lo, hi string) *manifest.FileMeta {
+		seq := base.SeqNum(num) * 10
+		return &manifest.FileMeta{Num: num, File: num, Size: 1000, Smallest: []byte(lo), Largest: []byte(hi), SmallestSeq: seq, LargestSeq: seq + 9}
+	}
+	var levels [base.NumLevels][]*manifest.FileMeta
+	levels[0] = []*manifest.FileMeta{table(5, "d", "y"), table(4, "b", "e"), table(3, "0", "1"), table(2, "a", "c"), table(1, "x", "z")}
+	v, err := manifest.NewVersion(levels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPicker(v, Options{}, &Env{})
+	all := oldestFirst(v)
+	for i, want := range []string{"1 2 4 5", "1 2 4 5", "3", "1 2 4 5", "1 2 4 5"} {
+		got := ""
+		for _, f := range p.closureL0(all, all[i]) {
+			got += fmt.Sprintf(" %d", f.Num)
+		}
+		if got != " "+want {
+			t.Errorf("from table %d:%s, want %s", i+1, got, want)
+		}
+	}
+}
