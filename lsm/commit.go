@@ -67,6 +67,10 @@ func (b *Batch) CommitAsync(d Durability, done func(seq uint64, err error)) {
 		done(0, fmt.Errorf("lsm: batch was not made by NewBatch"))
 		return
 	}
+	if d > None {
+		done(0, fmt.Errorf("lsm: unknown durability %d", d))
+		return
+	}
 	db := b.db
 	b.commit = commitReq{durability: d, async: done}
 	p := &db.pipe

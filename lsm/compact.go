@@ -26,6 +26,7 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	if err := db.Flush(); err != nil {
 		return err
 	}
+	defer db.wakeWhenDone(ctx)()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	defer db.scheduleLocked()
@@ -84,17 +85,22 @@ func (db *DB) stuckLocked() error {
 	return errors.New("nothing is running")
 }
 
+// wakeWhenDone wakes those who wait for cond when ctx ends. The function returned ends
+// that.
+func (db *DB) wakeWhenDone(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		db.mu.Lock()
+		db.cond.Broadcast()
+		db.mu.Unlock()
+	})
+}
+
 // WaitIdle returns when no flush or compaction is running or due, what a quiet store
 // would do included, and the files of tables that nobody reads any more are gone. It
 // does not flush the memtable that is being written. Work that
 // fails is tried once more, and then the error is returned.
 func (db *DB) WaitIdle(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		db.mu.Lock()
-		db.cond.Broadcast()
-		db.mu.Unlock()
-	})
-	defer stop()
+	defer db.wakeWhenDone(ctx)()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	tried := false

@@ -34,7 +34,7 @@ func planMemory(total int64, compactions int) memoryPlan {
 // resizeCache gives the block cache what the rest leaves. Two memtables count
 // always, so that the cache does not swing with every rotation; a third one and the
 // metadata of tables count as they come.
-func (db *DB) resizeCache() {
+func (db *DB) resizeCache(coming int64) {
 	s := db.acquire() // or a flush would free a memtable meanwhile
 	if s == nil {
 		return
@@ -42,7 +42,7 @@ func (db *DB) resizeCache() {
 	defer s.release()
 	db.cacheMu.Lock()
 	defer db.cacheMu.Unlock()
-	var mem int64
+	mem := coming
 	for _, m := range s.memtables() {
 		mem += int64(m.arena.Cap())
 	}

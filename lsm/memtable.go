@@ -24,7 +24,7 @@ type memtable struct {
 	// binary counter, longest first: adding one is O(log n) amortized and a look-up
 	// asks O(log n) lists. The slice is replaced whole.
 	dels     atomic.Pointer[[]*rangedel.List]
-	delBytes int
+	delBytes atomic.Int64 // of them; the leader adds, Metrics reads
 
 	minSeq, maxSeq base.SeqNum // of the commits in it; the leader's until it is sealed
 	freed          sync.Once
@@ -69,7 +69,7 @@ func (m *memtable) addRangeDel(op batch.Op, seq base.SeqNum) {
 	if len(op.Value) > 0 {
 		t.End = append([]byte{}, op.Value...)
 	}
-	m.delBytes += len(op.Key) + len(op.Value) + opOverhead
+	m.delBytes.Add(int64(len(op.Key) + len(op.Value) + opOverhead))
 	lists := []*rangedel.List{}
 	if p := m.dels.Load(); p != nil {
 		lists = append(lists, *p...)
@@ -114,7 +114,7 @@ func (m *memtable) covering(key []byte, seq base.SeqNum) base.SeqNum {
 func (m *memtable) empty() bool { return m.list.Len() == 0 && m.dels.Load() == nil }
 
 // size returns the bytes of memory in use.
-func (m *memtable) size() int64 { return int64(m.arena.Size()) + int64(m.delBytes) }
+func (m *memtable) size() int64 { return int64(m.arena.Size()) + m.delBytes.Load() }
 
 // opOverhead is what an operation takes in a memtable beside its key and value, at
 // most: a record's header, and its share of the index. A block of the index holds 15
@@ -134,7 +134,7 @@ func (m *memtable) fits(need int) bool {
 
 // room returns how many bytes of operations fit where no block is full.
 func (m *memtable) room() int {
-	return m.arena.Cap() - m.arena.Size() - m.delBytes - memtableSlack
+	return m.arena.Cap() - m.arena.Size() - int(m.delBytes.Load()) - memtableSlack
 }
 
 // overlaps reports whether the memtable has a point or a tombstone in the range.

@@ -65,7 +65,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 		db.abandon()
 		return nil, fmt.Errorf("open %s: %w", dir, classify(err))
 	}
-	db.resizeCache()
+	db.resizeCache(0)
 	db.mu.Lock()
 	db.updatePaceLocked()
 	db.scheduleLocked()

@@ -83,6 +83,8 @@ type Options struct {
 	CompactionConcurrency int
 
 	// MaxOpenFiles bounds the tables that are open at once. 0 means 1000; at least 16.
+	// Those that an open iterator has walked over stay open until it is closed, and a
+	// read-only store holds all of its files.
 	MaxOpenFiles int
 
 	// FS is the file system. nil means the operating system's.

@@ -29,6 +29,7 @@ type pace struct {
 const (
 	minDelay = 500 * time.Microsecond
 	maxDelay = 5 * time.Millisecond
+	maxDebt  = 100 * time.Millisecond
 	// paceStep is how many bytes are let pass between two looks at the clock.
 	paceStep = 16 << 10
 	// firstFlushRate is assumed until a flush has been timed.
@@ -56,7 +57,10 @@ func (p *pace) wait(db *DB, n int) {
 	if p.due.Before(now) {
 		p.due = now
 	}
-	p.due = p.due.Add(time.Duration(float64(n) * perByte))
+	p.due = p.due.Add(min(time.Duration(float64(n)*perByte), maxDebt))
+	if p.due.Sub(now) > maxDebt {
+		p.due = now.Add(maxDebt) // what was owed to a tighter limit is forgiven
+	}
 	if ahead := p.due.Sub(now); ahead > minDelay {
 		time.Sleep(min(ahead, maxDelay))
 		db.stats.delayNanos.Add(int64(time.Since(now)))

@@ -70,6 +70,7 @@ func (db *DB) rotate(need int) error {
 		return err
 	}
 	capacity := max(int(db.plan.memtable), need+memtableSlack+1<<12)
+	db.resizeCache(int64(capacity)) // first the cache gives way
 	mem, err := newMemtable(capacity, db.keyPrefix(), next.num)
 	if err == nil {
 		// The next log exists, with its name synced, before the end that names it.
@@ -93,7 +94,7 @@ func (db *DB) rotate(need int) error {
 	db.installLocked(mem, db.imm, db.state.Load().version)
 	db.scheduleLocked()
 	db.mu.Unlock()
-	db.resizeCache()
+	db.resizeCache(0)
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (db *DB) openTable(t *table) (*openTable, error) {
 	drop := db.readers.overLimit(db.opts.MaxOpenFiles, db.plan.metadata, t)
 	db.readers.mu.Unlock()
 	db.dropReaders(drop)
-	db.resizeCache()
+	db.resizeCache(0)
 	return o, nil
 }
 

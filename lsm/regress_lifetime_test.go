@@ -290,3 +290,20 @@ func TestBatchOfTinyOps(t *testing.T) {
 	mustDo(t, b.Delete([]byte("k")))
 	mustDo(t, b.Commit(None))
 }
+
+// TestMetricsDuringDeleteRange is for the race detector.
+func TestMetricsDuringDeleteRange(t *testing.T) {
+	db, err := Open("/db", &Options{FS: vfs.NewMem(), Durability: None})
+	mustDo(t, err)
+	defer db.Close()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 200 {
+			db.Metrics()
+		}
+	})
+	for i := range 200 {
+		mustDo(t, db.DeleteRange(fmt.Appendf(nil, "%03d", i), nil))
+	}
+	wg.Wait()
+}
