@@ -158,7 +158,6 @@ func (db *DB) cut(f *manifest.FileMeta, r keyRange) []*manifest.FileMeta {
 	}
 	for _, p := range parts {
 		p.Num = db.store.NewNum()
-		p.Table = nil
 		p.LiveSize = max(1, f.Bytes()/int64(len(parts)+1))
 		p.Clipped = true
 	}

@@ -15,6 +15,7 @@ import (
 // each of which stands for many records. A unit of time is one flush; compactions
 // write at a rate of so many flushes per flush, beside one another.
 type sim struct {
+	keys map[base.FileNum][]uint32 // of each table
 	t    *testing.T
 	o    Options
 	v    *manifest.Version
@@ -50,15 +51,16 @@ func newSim(t *testing.T, memtable int64, stored float64) *sim {
 	}
 	// A third of a memtable is nodes and links, not records.
 	user := float64(memtable) * 116 / 150
-	return &sim{t: t, v: v, o: Options{MemtableSize: memtable}.WithDefaults(), perK: int64(user * stored / simFlush), jobs: 1, reasons: map[string]int{}}
+	return &sim{t: t, v: v, o: Options{MemtableSize: memtable}.WithDefaults(), perK: int64(user * stored / simFlush), jobs: 1, reasons: map[string]int{}, keys: map[base.FileNum][]uint32{}}
 }
 
 func (s *sim) meta(keys []uint32, lo, hi base.SeqNum) *manifest.FileMeta {
 	s.num++
 	k := func(x uint32) []byte { return binary.BigEndian.AppendUint32(nil, x) }
+	s.keys[s.num] = keys
 	return &manifest.FileMeta{
 		Num: s.num, File: s.num, Size: int64(len(keys)) * s.perK, Entries: uint64(len(keys)),
-		Smallest: k(keys[0]), Largest: k(keys[len(keys)-1]), SmallestSeq: lo, LargestSeq: hi, Table: keys,
+		Smallest: k(keys[0]), Largest: k(keys[len(keys)-1]), SmallestSeq: lo, LargestSeq: hi,
 	}
 }
 
@@ -157,7 +159,7 @@ func (s *sim) finish(j *simJob) {
 			if c.Move {
 				e.Added = append(e.Added, manifest.NewFile{Level: c.OutputLevel, Meta: f})
 			}
-			keys = append(keys, f.Table.([]uint32)...)
+			keys = append(keys, s.keys[f.Num]...)
 			lo, hi = min(lo, f.SmallestSeq), max(hi, f.LargestSeq)
 		}
 	}
@@ -309,7 +311,7 @@ func TestSpaceAmplification(t *testing.T) {
 		live := make(map[uint32]bool)
 		for l := range s.v.Levels {
 			for _, f := range s.v.Levels[l] {
-				for _, k := range f.Table.([]uint32) {
+				for _, k := range s.keys[f.Num] {
 					live[k] = true
 				}
 			}

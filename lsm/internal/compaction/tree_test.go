@@ -18,6 +18,7 @@ import (
 // several compactions under way that end in any order, and is read level by level
 // as a store is, so that a table in the wrong place shows as a wrong answer.
 type tree struct {
+	worlds  map[base.FileNum]*world // what each table holds
 	t       *testing.T
 	r       *rand.Rand
 	o       Options
@@ -47,7 +48,7 @@ func newTree(t *testing.T, r *rand.Rand) *tree {
 		MemtableSize: 1000, TargetFileSize: 1500, BaseLevelBytes: int64(2000 + r.IntN(9000)),
 		MinBaseBytes: int64(1000 + r.IntN(4000)), Multiplier: 2 + r.IntN(4), L0Trigger: 2 + r.IntN(3), MaxBytes: int64(4000 + r.IntN(20000)),
 	}
-	return &tree{t: t, r: r, v: v, o: o, fs: vfs.NewMem(), now: 1}
+	return &tree{t: t, r: r, v: v, o: o, fs: vfs.NewMem(), now: 1, worlds: map[base.FileNum]*world{}}
 }
 
 func (tr *tree) key() []byte { return fmt.Appendf(nil, "key%03d", tr.r.IntN(120)) }
@@ -64,10 +65,11 @@ func (tr *tree) load(o Output) *manifest.FileMeta {
 	s := scene{fs: tr.fs}
 	w := s.read(tr.t, []Output{o})
 	p := o.Meta
+	tr.worlds[o.Num] = &w
 	return &manifest.FileMeta{
 		Num: o.Num, File: o.Num, UID: p.UID, Size: p.Size, Smallest: p.Smallest, Largest: p.Largest, LargestExclusive: p.LargestExclusive,
 		SmallestSeq: p.SmallestSeq, LargestSeq: p.LargestSeq, Entries: p.Entries, Deletes: p.Deletes, RangeDels: p.RangeDels, TTLs: p.TTLs,
-		MinExpiry: p.MinExpiry, MaxExpiry: p.MaxExpiry, RawBytes: p.RawKeyBytes + p.RawValueBytes, Table: &w,
+		MinExpiry: p.MinExpiry, MaxExpiry: p.MaxExpiry, RawBytes: p.RawKeyBytes + p.RawValueBytes,
 	}
 }
 
@@ -130,7 +132,7 @@ func (tr *tree) env(idle bool) Env {
 	for _, j := range tr.running {
 		e.Running = append(e.Running, j.c)
 	}
-	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return f.Table.(*world).dels }
+	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return tr.worlds[f.Num].dels }
 	return e
 }
 
@@ -151,7 +153,7 @@ func (tr *tree) finish(i int) {
 	j := Job{Snapshots: x.snaps, Now: x.now, NewOutput: tr.newOutput}
 	for _, in := range c.Inputs {
 		for _, f := range in.Files {
-			w := f.Table.(*world)
+			w := tr.worlds[f.Num]
 			e.Deleted = append(e.Deleted, manifest.DeletedFile{Level: in.Level, Num: f.Num})
 			j.Sources = append(j.Sources, &memIter{recs: w.recs})
 			j.Tombstones = append(j.Tombstones, w.dels...)
@@ -178,7 +180,7 @@ func (tr *tree) finish(i int) {
 func (tr *tree) get(key []byte, seq base.SeqNum, time int64) []byte {
 	for l := range tr.v.Levels {
 		for _, f := range tr.v.Overlaps(l, key, key, false) {
-			w := f.Table.(*world)
+			w := tr.worlds[f.Num]
 			sees := slices.ContainsFunc(w.recs, func(r base.KV) bool { return bytes.Equal(r.Key, key) && r.Trailer.Seq() <= seq }) ||
 				slices.ContainsFunc(w.dels, func(d rangedel.Tombstone) bool { return d.Contains(key) && d.Seq <= seq })
 			if sees {

@@ -39,10 +39,6 @@ type FileMeta struct {
 	Entries, Deletes, RangeDels, TTLs uint64 // Entries counts points, deletes and TTLs among them
 	MinExpiry, MaxExpiry              int64  // Unix nanoseconds, over TTLs; 0 when there are none
 	RawBytes                          uint64 // keys and values before compression
-
-	// Table belongs to the layer that opens tables: set before the first Version
-	// with this FileMeta is visible to others, never changed afterwards, not stored.
-	Table any
 }
 
 // Bytes is what the table weighs in its level.
