@@ -61,8 +61,8 @@ func (db *DB) outside(r keyRange, change func(*readState) (*manifest.Edit, error
 			db.dead.forget(seq)
 		})
 		if err == nil {
-			// Whoever sees this number has the state with what came in: a reader takes
-			// the state first.
+			// After the state: with the number first, a snapshot could take it and read
+			// the state before. A reader that took the old state shows the moment before.
 			db.lastSeq = seq
 			db.visible.Store(uint64(seq))
 			err = db.witness(seq)
