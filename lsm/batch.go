@@ -130,9 +130,11 @@ func (b *Batch) add(kind base.Kind, key, head, tail []byte) {
 	b.need += opOverhead + len(key) + len(head) + len(tail)
 }
 
-// batches recycles the batches behind Put, Delete and the like. A large buffer is
-// not kept.
+// batches recycles the batches behind Put, Delete and the like. A buffer beyond
+// keptBatch is not kept.
 var batches = sync.Pool{New: func() any { return new(Batch) }}
+
+const keptBatch = 1 << 20
 
 func (db *DB) getBatch() *Batch {
 	b := batches.Get().(*Batch)
@@ -141,7 +143,7 @@ func (db *DB) getBatch() *Batch {
 }
 
 func putBatch(b *Batch) {
-	if cap(b.ops) > 64<<10 {
+	if cap(b.ops) > keptBatch {
 		b.ops = nil
 	}
 	b.Reset()

@@ -22,7 +22,7 @@ func (db *DB) Checkpoint(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer s.release()
+	defer s.drop(holdTables)
 	defer closeAll(logs)
 	if err := db.makeEmptyDir(dir); err != nil {
 		return fmt.Errorf("checkpoint: %w", classify(err))
@@ -46,7 +46,7 @@ type logLength struct {
 }
 
 // checkpointMoment fixes what goes into a checkpoint: a state, and for its memtables
-// their logs up to now.
+// their logs up to now. Of the state the tables are kept.
 func (db *DB) checkpointMoment() (*readState, []logLength, error) {
 	if db.opts.ReadOnly {
 		return nil, nil, db.writable()
@@ -68,6 +68,7 @@ func (db *DB) checkpointMoment() (*readState, []logLength, error) {
 		if s = db.acquire(); s == nil {
 			return ErrClosed
 		}
+		defer s.release()
 		for _, l := range db.logs {
 			if n := len(s.imm); n > 0 && l.num < s.imm[n-1].log || n == 0 && l.num < s.mem.log {
 				continue // its memtable is in a table already
@@ -75,11 +76,11 @@ func (db *DB) checkpointMoment() (*readState, []logLength, error) {
 			f, err := db.fs.Open(db.logPath(l.num))
 			if err != nil {
 				closeAll(logs)
-				s.release()
 				return err
 			}
 			logs = append(logs, logLength{log: l, file: f, end: l.w.Size()})
 		}
+		s.keep(holdTables)
 		return nil
 	})
 	return s, logs, err

@@ -208,14 +208,25 @@ func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 	if s == nil {
 		return nil, ErrClosed
 	}
-	defer s.release()
+	s.keep(holdTables) // not the memtables of this moment, for as long as it takes
+	s.release()
+	defer s.drop(holdTables)
 	db.mu.Lock()
 	now := db.momentLocked()
 	db.mu.Unlock()
 	job := compaction.Job{Snapshots: now.snapshots, Now: now.time}
 	c.Configure(&job, s.version)
+	var young []tableSource // of L0
+	defer func() {
+		for i := range young {
+			young[i].done()
+		}
+	}()
 	for _, in := range c.Inputs {
-		if err := db.addInput(&job, s, in); err != nil {
+		if in.Level == 0 {
+			young = make([]tableSource, len(in.Files))
+		}
+		if err := db.addInput(&job, s, in, young); err != nil {
 			for _, it := range job.Sources {
 				_ = it.Close()
 			}
@@ -226,8 +237,8 @@ func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 	return outs, err
 }
 
-// addInput opens the tables of one level as sources of job.
-func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input) error {
+// addInput opens the tables of one level as sources of job, those of L0 in young.
+func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, young []tableSource) error {
 	opts := sstable.IterOptions{Sequential: true}
 	tables := make([]*table, 0, len(in.Files))
 	for _, f := range in.Files {
@@ -240,7 +251,7 @@ func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input) e
 	if len(tables) != len(in.Files) {
 		return fmt.Errorf("lsm: a table to compact left L%d", in.Level)
 	}
-	for _, t := range tables {
+	for i, t := range tables {
 		o, err := db.reader(t)
 		if err != nil {
 			return err
@@ -249,7 +260,11 @@ func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input) e
 			job.Tombstones = append(job.Tombstones, o.dels.Tombstones()...)
 		}
 		if in.Level == 0 {
-			job.Sources = append(job.Sources, restrict(o.Reader, t.meta, opts))
+			src, err := young[i].open(db, t, opts)
+			if err != nil {
+				return err
+			}
+			job.Sources = append(job.Sources, src)
 		}
 	}
 	if in.Level > 0 {

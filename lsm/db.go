@@ -51,6 +51,7 @@ type DB struct {
 
 	cacheMu   sync.Mutex // the newest look at the memory in use decides
 	cacheSize atomic.Int64
+	memtables atomic.Int64 // arena bytes of all memtables that are not freed
 	pace      pace
 	closed    sync.Once
 	closeErr  error

@@ -91,9 +91,12 @@ func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
 	return it, nil
 }
 
-// init opens the sources; extra, if any, is newer than all of them. On an error the
-// iterator is closed.
+// init opens the sources; extra, if any, is newer than all of them. From here on it keeps
+// no more of the state of its view than an iterator needs. On an error the iterator is
+// closed.
 func (it *Iterator) init(o *IterOptions, extra base.Iter) error {
+	it.v.state.keep(holdMemory)
+	defer it.v.state.release()
 	if o != nil {
 		it.setBounds(o)
 	}
@@ -137,11 +140,11 @@ func (it *Iterator) addTables() error {
 		if it.misses(t) {
 			continue
 		}
-		r, err := it.db.reader(t)
+		src, err := p.tables[i].open(it.db, t, sstable.IterOptions{})
 		if err != nil {
 			return err
 		}
-		p.sources = append(p.sources, p.tables[i].open(r.Reader, t.meta, sstable.IterOptions{}))
+		p.sources = append(p.sources, src)
 	}
 	for level := 1; level < base.NumLevels; level++ {
 		tables := s.tables[level]
@@ -344,11 +347,14 @@ func (it *Iterator) Close() error {
 	it.db.stats.iterators.Add(-1)
 	p := it.iterParts
 	err := p.raw.Close()
+	for i := range p.tables {
+		p.tables[i].done()
+	}
 	clear(p.dels)
 	clear(p.sources)
 	it.iterParts = nil
 	iterPool.Put(p)
-	it.v.state.release()
+	it.v.state.drop(holdMemory)
 	if it.err != nil {
 		err = it.err
 	}

@@ -32,23 +32,13 @@ func planMemory(total int64, compactions int) memoryPlan {
 }
 
 // resizeCache gives the block cache what the rest leaves. Two memtables count
-// always, so that the cache does not swing with every rotation; a third one and the
-// metadata of tables count as they come.
+// always, so that the cache does not swing with every rotation; more of them, and the
+// metadata of tables, count as they come, also those that only iterators keep.
 func (db *DB) resizeCache(coming int64) {
-	s := db.acquire() // or a flush would free a memtable meanwhile
-	if s == nil {
-		return
-	}
-	defer s.release()
 	db.cacheMu.Lock()
 	defer db.cacheMu.Unlock()
-	mem := coming
-	for _, m := range s.memtables() {
-		mem += int64(m.arena.Cap())
-	}
-	db.readers.mu.Lock()
-	meta := db.readers.bytes
-	db.readers.mu.Unlock()
+	mem := coming + db.memtables.Load()
+	meta := db.readers.open.Load()
 	if !db.opts.ReadOnly {
 		mem = max(mem, 2*db.plan.memtable)
 	}

@@ -28,16 +28,18 @@ type memtable struct {
 
 	minSeq, maxSeq base.SeqNum // of the commits in it; the leader's until it is sealed
 	freed          sync.Once
+	total          *atomic.Int64 // arena bytes of all memtables; this one is taken off when freed
 }
 
-// newMemtable makes one that holds capacity bytes of entries. common is the prefix
-// that most keys are expected to share.
-func newMemtable(capacity int, common []byte, log base.FileNum) (*memtable, error) {
+// newMemtable makes one that holds capacity bytes of entries, and adds its memory to
+// total. common is the prefix that most keys are expected to share.
+func newMemtable(capacity int, common []byte, log base.FileNum, total *atomic.Int64) (*memtable, error) {
 	a, err := arena.New(capacity)
 	if err != nil {
 		return nil, err
 	}
-	return &memtable{arena: a, list: skiplist.New(a, common), log: log}, nil
+	total.Add(int64(a.Cap()))
+	return &memtable{arena: a, list: skiplist.New(a, common), log: log, total: total}, nil
 }
 
 // apply adds the operations of one batch, the first with sequence number seq. The
@@ -153,4 +155,9 @@ func (m *memtable) overlaps(r keyRange) bool {
 }
 
 // free gives the memory back, once.
-func (m *memtable) free() { m.freed.Do(m.arena.Free) }
+func (m *memtable) free() {
+	m.freed.Do(func() {
+		m.total.Add(-int64(m.arena.Cap()))
+		m.arena.Free()
+	})
+}

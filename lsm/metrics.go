@@ -72,7 +72,7 @@ type Metrics struct {
 	// Memory in use, against Memory: Budget is Options.Memory.
 	Memory struct {
 		Budget    int64
-		Memtables int64 // reserved for memtables, those that iterators pin included where they are in the tree
+		Memtables int64 // reserved for memtables, those that only iterators keep included
 		Cache     int64
 		Tables    int64 // filters and indexes of open tables
 		Total     int64
@@ -115,8 +115,9 @@ func (db *DB) Metrics() *Metrics {
 	m.CacheHits, m.CacheMisses, m.Memory.Cache = cs.Hits, cs.Misses, cs.Used
 	m.Memory.Budget = db.opts.Memory
 	db.readers.mu.Lock()
-	m.OpenTables, m.Memory.Tables = len(db.readers.ring), db.readers.bytes
+	m.OpenTables = len(db.readers.ring)
 	db.readers.mu.Unlock()
+	m.Memory.Memtables, m.Memory.Tables = db.memtables.Load(), db.readers.open.Load()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	m.CompactionsRunning, m.SealedMemtables = len(db.running), len(db.imm)
@@ -132,9 +133,6 @@ func (db *DB) Metrics() *Metrics {
 }
 
 func (m *Metrics) addState(s *readState, shape compaction.Options) {
-	for _, x := range s.memtables() {
-		m.Memory.Memtables += x.size()
-	}
 	scores := compaction.Scores(s.version, shape)
 	for l, files := range s.version.Levels {
 		x := &m.Levels[l]

@@ -62,6 +62,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 		err = db.openReadWrite()
 	}
 	if err != nil {
+		db.noteCorruption(err)
 		db.abandon()
 		return nil, fmt.Errorf("open %s: %w", dir, classify(err))
 	}
@@ -165,9 +166,7 @@ func (db *DB) checkTables(v *manifest.Version) error {
 			default:
 				continue
 			}
-			err = &CorruptionError{File: name, Offset: -1, Lower: f.Smallest, Upper: f.Largest, Err: err}
-			db.noteCorruption(err)
-			return err
+			return &CorruptionError{File: name, Offset: -1, Lower: f.Smallest, Upper: f.Largest, Err: err}
 		}
 	}
 	return nil

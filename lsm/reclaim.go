@@ -1,6 +1,9 @@
 package lsm
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Readers take no reference on each memtable, table reader or file they use. They
 // hold a readState, and whatever may be in use by a readState is freed no earlier
@@ -8,17 +11,30 @@ import "sync"
 //
 //   - Every installed state has an epoch, one larger than the one before.
 //   - A resource was reachable in the states of epochs [born, died]. When it drops
-//     out of the current state it is retired with that span.
-//   - It is freed as soon as no live state has an epoch in its span.
+//     out of the current state it is retired with that span, and with the hold that keeps
+//     things like it.
+//   - It is freed as soon as no state with an epoch in its span is held in that way or
+//     a stronger one.
 //
 // So a long-lived iterator keeps what it can see, and nothing that came later.
 type reclaimer struct {
 	mu      sync.Mutex
-	live    []uint64 // epochs of states not yet released, ascending
+	live    [numHolds][]uint64 // epochs of the states that are so held, ascending
 	retired []retired
 }
 
+// hold says what of a state stays in place. Each keeps what the ones before it do.
+type hold int
+
+const (
+	holdTables  hold = iota // tables and their files: compactions, checkpoints, Verify
+	holdMemory              // memtables too: iterators
+	holdReaders             // open readers of tables too: single reads
+	numHolds
+)
+
 type retired struct {
+	by         hold
 	born, died uint64
 	free       func()
 }
@@ -26,18 +42,17 @@ type retired struct {
 // begin registers the state of a new epoch.
 func (r *reclaimer) begin(epoch uint64) {
 	r.mu.Lock()
-	r.live = append(r.live, epoch)
+	for h := range r.live {
+		r.live[h] = append(r.live[h], epoch)
+	}
 	r.mu.Unlock()
 }
 
-// end unregisters epoch and frees what only it kept.
-func (r *reclaimer) end(epoch uint64) {
+// end unregisters the holds h of epoch and frees what only they kept.
+func (r *reclaimer) end(epoch uint64, h hold) {
 	r.mu.Lock()
-	for i, e := range r.live {
-		if e == epoch {
-			r.live = append(r.live[:i], r.live[i+1:]...)
-			break
-		}
+	if i, ok := slices.BinarySearch(r.live[h], epoch); ok {
+		r.live[h] = slices.Delete(r.live[h], i, i+1)
 	}
 	ready := r.takeReady()
 	r.mu.Unlock()
@@ -46,10 +61,10 @@ func (r *reclaimer) end(epoch uint64) {
 	}
 }
 
-// retire frees a resource now, or when the last state of its span is released.
-func (r *reclaimer) retire(born, died uint64, free func()) {
+// retire frees a resource now, or when the last hold on a state of its span ends.
+func (r *reclaimer) retire(by hold, born, died uint64, free func()) {
 	r.mu.Lock()
-	r.retired = append(r.retired, retired{born, died, free})
+	r.retired = append(r.retired, retired{by, born, died, free})
 	ready := r.takeReady()
 	r.mu.Unlock()
 	for _, f := range ready {
@@ -61,7 +76,7 @@ func (r *reclaimer) takeReady() []func() {
 	var ready []func()
 	kept := r.retired[:0]
 	for _, x := range r.retired {
-		if r.inUse(x.born, x.died) {
+		if r.inUse(x) {
 			kept = append(kept, x)
 		} else {
 			ready = append(ready, x.free)
@@ -72,11 +87,7 @@ func (r *reclaimer) takeReady() []func() {
 	return ready
 }
 
-func (r *reclaimer) inUse(born, died uint64) bool {
-	for _, e := range r.live {
-		if e >= born && e <= died {
-			return true
-		}
-	}
-	return false
+func (r *reclaimer) inUse(x retired) bool {
+	i, _ := slices.BinarySearch(r.live[x.by], x.born)
+	return i < len(r.live[x.by]) && r.live[x.by][i] <= x.died
 }

@@ -56,7 +56,7 @@ func (db *DB) recover(st manifest.State) error {
 	if err := db.store.Err(); err != nil { // it has the edit, and can take no more
 		return db.storeFailed(err)
 	}
-	db.mem, err = newMemtable(int(db.plan.memtable), nil, log.num)
+	db.mem, err = newMemtable(int(db.plan.memtable), nil, log.num, &db.memtables)
 	if err != nil {
 		return err
 	}
@@ -303,7 +303,7 @@ func (r *replayer) group(payload []byte, first base.SeqNum) error {
 	}
 	if r.mem == nil {
 		capacity := max(int(r.db.plan.memtable), need+memtableSlack+1<<12)
-		if r.mem, err = newMemtable(capacity, nil, 0); err != nil {
+		if r.mem, err = newMemtable(capacity, nil, 0, &r.db.memtables); err != nil {
 			return err
 		}
 	}

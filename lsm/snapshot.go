@@ -76,7 +76,7 @@ func (l *snapshotList) closeAll() {
 func (l *snapshotList) pinAll(s *readState) {
 	for _, x := range l.open {
 		if x.pinned.Load() == nil {
-			s.refs.Add(1)
+			s.keep(holdReaders)
 			x.pinned.Store(s)
 		}
 	}
@@ -116,10 +116,9 @@ func (s *Snapshot) view() (view, error) {
 			}
 			st.release()
 		}
-		if p.refs.Add(1) > 0 {
+		if p.tryAcquire() {
 			return view{state: p, seq: s.seq, now: s.now}, nil
 		}
-		p.refs.Add(-1)
 	}
 }
 

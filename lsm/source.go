@@ -4,36 +4,44 @@ import (
 	"bytes"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
-	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 )
 
 // tableSource is an iterator over the records of one table as the tree counts them.
-// The zero value is ready to be opened; a closed one may be opened again, and uses
+// The zero value is ready to be opened; one that is done may be opened again, and uses
 // its memory again.
 type tableSource struct {
 	it   sstable.Iter
 	rest restricted
+	of   *openTable // pinned; nil when done
 }
 
-// open begins at the table of r. The caller holds a readState, or has the table pinned
-// otherwise.
-func (x *tableSource) open(r *sstable.Reader, meta *manifest.FileMeta, o sstable.IterOptions) base.Iter {
-	r.InitIter(&x.it, o)
+// open begins at t, which the caller keeps. The reader of t is pinned until done, which
+// comes after the iterator's Close.
+func (x *tableSource) open(db *DB, t *table, o sstable.IterOptions) (base.Iter, error) {
+	of, err := db.pinned(t)
+	if err != nil {
+		return nil, err
+	}
+	x.of = of
+	of.InitIter(&x.it, o)
+	meta := t.meta
 	if !meta.Clipped && meta.GlobalSeq == 0 {
-		return &x.it
+		return &x.it, nil
 	}
 	x.rest = restricted{it: &x.it, global: meta.GlobalSeq}
 	if meta.Clipped {
 		x.rest.lower, x.rest.upper = meta.Smallest, clipEnd(meta)
 	}
-	return &x.rest
+	return &x.rest, nil
 }
 
-// restrict iterates over a table within the bounds and with the sequence number
-// that the tree gives it.
-func restrict(r *sstable.Reader, meta *manifest.FileMeta, o sstable.IterOptions) base.Iter {
-	return new(tableSource).open(r, meta, o)
+// done lets the reader go. It does nothing for one that is not open.
+func (x *tableSource) done() {
+	if x.of != nil {
+		x.of.unpin()
+		x.of = nil
+	}
 }
 
 // restricted shows the part of a table in [lower, upper), with every sequence
@@ -111,13 +119,12 @@ func (l *levelSource) open(i int) bool {
 	if l.err != nil || i < 0 || i >= len(l.tables) {
 		return false
 	}
-	t := l.tables[i]
-	r, err := l.db.reader(t)
+	cur, err := l.src.open(l.db, l.tables[i], l.opts)
 	if err != nil {
 		l.err = err
 		return false
 	}
-	l.cur, l.at = l.src.open(r.Reader, t.meta, l.opts), i
+	l.cur, l.at = cur, i
 	return true
 }
 
@@ -127,6 +134,7 @@ func (l *levelSource) closeCur() {
 			l.err = err
 		}
 		l.cur = nil
+		l.src.done()
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 // (The other order could pair an old number with a state from which compaction has
 // already dropped what that number should see.)
 //
-// A state is alive while refs > 0: one reference belongs to the DB as long as the
-// state is the current one. The last release makes refs hugely negative, once, so
+// A state is held in three ways, each of which implies the next: see hold. acquire takes
+// the strongest, meant for one call; what lasts longer adds a weaker one by keep and
+// releases the first. One strongest hold belongs to the DB as long as the state is the
+// current one. When the last of them goes its count becomes hugely negative, once, so
 // that a reader which comes too late notices and takes the newer state.
 type readState struct {
 	db      *DB
@@ -26,14 +28,25 @@ type readState struct {
 	tables  [base.NumLevels][]*table // parallel to version.Levels
 	dels    bool                     // some table has range tombstones
 
-	refs atomic.Int64
+	// refs counts the holds of each kind, and one more as long as there is a stronger one.
+	refs [numHolds]atomic.Int64
 }
 
 const refsDead = math.MinInt64 / 2
 
-func (s *readState) release() {
-	if s.refs.Add(-1) == 0 && s.refs.CompareAndSwap(0, refsDead) {
-		s.db.reclaim.end(s.epoch)
+func (s *readState) release() { s.drop(holdReaders) }
+
+// keep adds a hold; the caller has one that is not weaker.
+func (s *readState) keep(h hold) { s.refs[h].Add(1) }
+
+// drop ends a hold, and with the last of its kind the one that it stands for in the next
+// weaker kind.
+func (s *readState) drop(h hold) {
+	for ; h >= 0 && s.refs[h].Add(-1) == 0; h-- {
+		if h == holdReaders && !s.refs[h].CompareAndSwap(0, refsDead) {
+			return
+		}
+		s.db.reclaim.end(s.epoch, h)
 	}
 }
 
@@ -44,11 +57,19 @@ func (db *DB) acquire() *readState {
 		if s == nil {
 			return nil
 		}
-		if s.refs.Add(1) > 0 {
+		if s.tryAcquire() {
 			return s
 		}
-		s.refs.Add(-1)
 	}
+}
+
+// tryAcquire takes the strongest hold, unless the last of them is gone.
+func (s *readState) tryAcquire() bool {
+	if s.refs[holdReaders].Add(1) > 0 {
+		return true
+	}
+	s.refs[holdReaders].Add(-1)
+	return false
 }
 
 // installLocked makes a new current state. db.mu is held; v may be the version of
@@ -56,7 +77,9 @@ func (db *DB) acquire() *readState {
 func (db *DB) installLocked(mem *memtable, imm []*memtable, v *manifest.Version) {
 	old := db.state.Load()
 	s := &readState{db: db, mem: mem, imm: imm, version: v}
-	s.refs.Store(1)
+	for h := range s.refs {
+		s.refs[h].Store(1)
+	}
 	db.epoch++
 	s.epoch = db.epoch
 	if old != nil && old.version == v {
@@ -98,7 +121,7 @@ func (db *DB) bindTables(s *readState) {
 func (db *DB) retireDropped(old, s *readState) {
 	for _, m := range append(old.imm[:len(old.imm):len(old.imm)], old.mem) {
 		if m != nil && !s.hasMemtable(m) {
-			db.reclaim.retire(m.born, old.epoch, m.free)
+			db.reclaim.retire(holdMemory, m.born, old.epoch, m.free)
 		}
 	}
 	if old.version == s.version {
@@ -116,7 +139,7 @@ func (db *DB) retireDropped(old, s *readState) {
 				continue
 			}
 			delete(db.tables, t.meta.Num)
-			db.reclaim.retire(t.born, old.epoch, func() { db.dropTable(t) })
+			db.reclaim.retire(holdTables, t.born, old.epoch, func() { db.dropTable(t) })
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 
 // table is one table of the tree as the read path sees it. Its reader, with filter
 // and index in memory, is opened at first use and may be taken away again when the
-// budget is short; whoever loaded the pointer holds a readState and so may go on
-// using it.
+// budget is short. Whoever has a readState by acquire may go on using it; who keeps it
+// for longer pins it.
 type table struct {
 	meta *manifest.FileMeta
 	born uint64 // epoch of the first state that has it
@@ -60,7 +60,26 @@ func (r *fileRefs) has(num base.FileNum) bool {
 // them: clipped to the table's bounds, with its global sequence number.
 type openTable struct {
 	*sstable.Reader
-	dels *rangedel.List // nil if there are none
+	dels *rangedel.List // nil if there are none; outlives the reader
+	pins atomic.Int64   // and one as long as it is the table's; at 0 it is closed
+	open *atomic.Int64  // memory of all open readers; this one is taken off when closed
+}
+
+func (o *openTable) unpin() {
+	if o.pins.Add(-1) == 0 {
+		o.open.Add(-o.MemoryUsage())
+		_ = o.Close()
+	}
+}
+
+// tryPin fails for a reader that has been closed.
+func (o *openTable) tryPin() bool {
+	for n := o.pins.Load(); n > 0; n = o.pins.Load() {
+		if o.pins.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // readerList is the set of open readers, in a ring with a clock hand.
@@ -68,7 +87,8 @@ type readerList struct {
 	mu    sync.Mutex
 	ring  []*table
 	hand  int
-	bytes int64 // memory of the open readers
+	bytes int64        // memory of the readers in the ring
+	open  atomic.Int64 // memory of all open readers, dropped ones that are in use included
 }
 
 // reader returns the open table, opening it if need be.
@@ -82,6 +102,17 @@ func (db *DB) reader(t *table) (*openTable, error) {
 	return db.openTable(t)
 }
 
+// pinned returns the open table of t, which stays open until unpin. The caller keeps the
+// table.
+func (db *DB) pinned(t *table) (*openTable, error) {
+	for {
+		o, err := db.reader(t)
+		if err != nil || o.tryPin() {
+			return o, err
+		}
+	}
+}
+
 func (db *DB) openTable(t *table) (*openTable, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,6 +123,8 @@ func (db *DB) openTable(t *table) (*openTable, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.open = &db.readers.open
+	o.open.Add(o.MemoryUsage())
 	t.used.Store(true)
 	db.readers.mu.Lock()
 	t.open.Store(o)
@@ -120,6 +153,7 @@ func (db *DB) loadTable(f *manifest.FileMeta) (*openTable, error) {
 		return nil, err
 	}
 	o := &openTable{Reader: r}
+	o.pins.Store(1)
 	if f.RangeDels > 0 {
 		var ts []rangedel.Tombstone
 		for _, d := range r.RangeDels() {
@@ -192,7 +226,7 @@ func (l *readerList) removeAt(i int) *table {
 
 // dropReaders closes readers that were taken off the ring when nobody can be using
 // them any more. A new state is installed, so that this is not later than the end of
-// the reads that run now.
+// the single reads that run now, and of pins.
 func (db *DB) dropReaders(drop []*table) {
 	if len(drop) == 0 {
 		return
@@ -210,7 +244,7 @@ func (db *DB) dropReaders(drop []*table) {
 	db.mu.Unlock()
 	for i, t := range drop {
 		if o := closers[i]; o != nil {
-			db.reclaim.retire(t.born, last, func() { _ = o.Close() })
+			db.reclaim.retire(holdReaders, t.born, last, o.unpin)
 		}
 	}
 }
@@ -229,7 +263,7 @@ func (db *DB) dropTable(t *table) {
 	// Taken in one step: dropReaders may be about to close it too.
 	o := t.open.Swap(nil)
 	if o != nil {
-		_ = o.Close()
+		o.unpin()
 	}
 	db.cache.EvictID(uint64(t.meta.Num))
 	if db.files.drop(t.meta.File) {
@@ -259,12 +293,12 @@ func (db *DB) removeTableFile(num base.FileNum) {
 func (db *DB) retireAll(s *readState) {
 	for _, m := range append(s.imm[:len(s.imm):len(s.imm)], s.mem) {
 		if m != nil {
-			db.reclaim.retire(m.born, s.epoch, m.free)
+			db.reclaim.retire(holdMemory, m.born, s.epoch, m.free)
 		}
 	}
 	for _, handles := range s.tables {
 		for _, t := range handles {
-			db.reclaim.retire(t.born, s.epoch, func() { db.dropTable(t) })
+			db.reclaim.retire(holdTables, t.born, s.epoch, func() { db.dropTable(t) })
 		}
 	}
 }

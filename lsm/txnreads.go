@@ -175,9 +175,15 @@ func (db *DB) rangeChangedSince(s *readState, r keyRange, seq base.SeqNum) (bool
 					}
 				}
 			}
-			it := restrict(o.Reader, t.meta, sstable.IterOptions{})
+			var src tableSource
+			it, err := src.open(db, t, sstable.IterOptions{})
+			if err != nil {
+				return false, err
+			}
 			newer := newerIn(it, r, seq)
-			if err := it.Close(); err != nil {
+			err = it.Close()
+			src.done()
+			if err != nil {
 				return false, err
 			}
 			if newer {

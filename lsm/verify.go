@@ -21,7 +21,9 @@ func (db *DB) VerifyRange(ctx context.Context, start, end []byte, bytesPerSecond
 	if s == nil {
 		return ErrClosed
 	}
-	defer s.release()
+	s.keep(holdTables)
+	s.release()
+	defer s.drop(holdTables)
 	if end != nil && string(start) >= string(end) {
 		return nil
 	}

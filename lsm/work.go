@@ -175,7 +175,9 @@ func (s *setback) over() bool { return s.err == nil || time.Until(s.until) <= 0 
 func (db *DB) finishedLocked(last *setback, err error) {
 	switch {
 	case err == nil:
-		*last = setback{}
+		if last.over() { // else another job's failure still has its pause
+			*last = setback{}
+		}
 	case db.poisoned.Load() != nil || db.closing.Load():
 	default:
 		*last = setback{err: err}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/golang/snappy"
 
@@ -29,6 +30,11 @@ const (
 	keepBuffer  = 4 << 20   // larger ones are not kept between blocks
 )
 
+var writeBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, writeBuffer+writeBuffer/8)
+	return &b
+}}
+
 // Writer makes one table. It owns the file: Finish and Abort close it. After an
 // error every method returns that error; the file is then garbage, and removing
 // it is the caller's business. Not safe for concurrent use.
@@ -45,8 +51,9 @@ type Writer struct {
 	limit  int // payload of a data block
 	lastT  base.Trailer
 
-	buf []byte // finished blocks, to be written at off
-	off int64
+	buf    []byte // finished blocks, to be written at off
+	off    int64
+	pooled *[]byte // of writeBuffers; nil before the first block
 
 	dels      []byte
 	lastStart []byte
@@ -276,7 +283,13 @@ func (w *Writer) close() error {
 		return nil
 	}
 	w.done = true
-	w.buf = nil
+	if w.pooled != nil {
+		if cap(w.buf) <= keepBuffer {
+			*w.pooled = w.buf
+		}
+		writeBuffers.Put(w.pooled)
+		w.buf, w.pooled = nil, nil
+	}
 	return w.f.Close()
 }
 
@@ -311,8 +324,9 @@ func (w *Writer) appendBlock(payload []byte, c Compression) handle {
 	if len(payload) == 0 {
 		return handle{uint64(off), 0}
 	}
-	if w.buf == nil {
-		w.buf = make([]byte, 0, writeBuffer+writeBuffer/8)
+	if w.pooled == nil {
+		w.pooled = writeBuffers.Get().(*[]byte)
+		w.buf = (*w.pooled)[:0]
 	}
 	start := len(w.buf)
 	if c == Snappy {
@@ -346,7 +360,7 @@ func (w *Writer) flush() error {
 	}
 	w.off += int64(len(w.buf))
 	if cap(w.buf) > keepBuffer {
-		w.buf = nil
+		w.buf = *w.pooled
 	}
 	w.buf = w.buf[:0]
 	return nil

@@ -1,0 +1,179 @@
+package lsm_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+// countingFS counts the tables that are open for reading, and can hold up the creation
+// of one.
+type countingFS struct {
+	vfs.FS
+	opened     atomic.Int64 // so far
+	open, most atomic.Int64
+	gate       atomic.Pointer[gate]
+}
+
+// gate stops who comes first until it is opened.
+type gate struct {
+	taken         atomic.Bool
+	reached, open chan struct{}
+}
+
+func newGate() *gate { return &gate{reached: make(chan struct{}), open: make(chan struct{})} }
+
+func (c *countingFS) Create(name string) (vfs.File, error) {
+	if g := c.gate.Load(); g != nil && filepath.Ext(name) == ".sst" {
+		if !g.taken.Swap(true) {
+			close(g.reached)
+			<-g.open
+		}
+	}
+	return c.FS.Create(name)
+}
+
+func (c *countingFS) Open(name string) (vfs.File, error) {
+	f, err := c.FS.Open(name)
+	if err != nil || filepath.Ext(name) != ".sst" {
+		return f, err
+	}
+	c.opened.Add(1)
+	if n := c.open.Add(1); n > c.most.Load() {
+		c.most.Store(n)
+	}
+	return &countedFile{File: f, fs: c}, nil
+}
+
+type countedFile struct {
+	vfs.File
+	fs *countingFS
+}
+
+func (f *countedFile) Close() error {
+	f.fs.open.Add(-1)
+	return f.File.Close()
+}
+
+// TestScanKeepsFewTablesOpen walks a store of many more tables than may be open, in both
+// directions, beside lookups that make the readers change all the time.
+func TestScanKeepsFewTablesOpen(t *testing.T) {
+	fs := &countingFS{FS: vfs.NewMem()}
+	o := &lsm.Options{FS: fs, Memory: 8 << 20, MaxOpenFiles: 16, Durability: lsm.None, Executor: lsm.NewStepper()}
+	db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memtable: 64 << 10, Table: 4 << 10, BaseLevel: 32 << 10, Fanout: 4, Sealed: 2})
+	must(t, err)
+	defer db.Close()
+	const keys = 20000
+	key := func(i int) []byte { return fmt.Appendf(nil, "key%06d", i) }
+	for i := range keys {
+		must(t, db.Put(key(i*7919%keys), fmt.Appendf(nil, "value of %d", i*7919%keys)))
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	tables := 0
+	for _, n := range lsm.Levels(db) {
+		tables += n
+	}
+	if tables < 60 {
+		t.Fatalf("%d tables only", tables)
+	}
+	fs.most.Store(0)
+	it, err := db.NewIter(nil)
+	must(t, err)
+	look := func(i int) {
+		if i%10 == 0 {
+			j := i * 31 % keys
+			if v, err := db.Get(key(j)); err != nil || string(v) != fmt.Sprintf("value of %d", j) {
+				t.Fatalf("%s: %q, %v", key(j), v, err)
+			}
+		}
+	}
+	n := 0
+	for it.First(); it.Valid(); it.Next() {
+		if string(it.Key()) != string(key(n)) || string(it.Value()) != fmt.Sprintf("value of %d", n) {
+			t.Fatalf("number %d is %s=%s", n, it.Key(), it.Value())
+		}
+		look(n)
+		n++
+	}
+	for it.Last(); it.Valid(); it.Prev() {
+		n--
+		look(n)
+	}
+	must(t, it.Err())
+	if n != 0 {
+		t.Fatalf("%d keys fewer backwards", n)
+	}
+	// What the iterator stands on may come on top, and one being opened.
+	if m := fs.most.Load(); m > 16+3 {
+		t.Errorf("%d tables were open at a time, of %d", m, tables)
+	}
+	must(t, it.Close())
+}
+
+// TestLongWorkKeepsNoMemtables flushes while a compaction and a Verify are under way: the
+// memory of the flushed memtables must come back before they end. What an iterator keeps
+// counts against the budget.
+func TestLongWorkKeepsNoMemtables(t *testing.T) {
+	fs := &countingFS{FS: vfs.NewMem()}
+	db, err := lsm.Open("/db", &lsm.Options{FS: fs, Memory: 64 << 20, Durability: lsm.None})
+	must(t, err)
+	defer db.Close()
+	fill := func() {
+		t.Helper()
+		for i := range 1000 {
+			must(t, db.Put(fmt.Appendf(nil, "key%06d", i), make([]byte, 1000)))
+		}
+		must(t, db.Flush())
+	}
+	memtables := func(what string, want int64) {
+		t.Helper()
+		if n := db.Metrics().Memory.Memtables; n != want<<20 {
+			t.Errorf("%d MiB of memtables %s, want %d", n>>20, what, want)
+		}
+	}
+	fill()
+	fill()
+	memtables("at first", 8)
+
+	g := newGate()
+	fs.gate.Store(g)
+	done := make(chan error, 1)
+	go func() { done <- db.Compact(context.Background(), nil, nil) }()
+	select {
+	case <-g.reached:
+	case <-time.After(20 * time.Second):
+		t.Fatal("no compaction began")
+	}
+	fill()
+	fill()
+	memtables("beside a compaction", 8)
+	close(g.open)
+	must(t, <-done)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { done <- db.VerifyRange(ctx, nil, nil, 1000) }()
+	for n := fs.opened.Load(); fs.opened.Load() == n; {
+		time.Sleep(time.Millisecond)
+	}
+	fill()
+	memtables("beside a Verify", 8)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+
+	it, err := db.NewIter(nil)
+	must(t, err)
+	fill()
+	memtables("beside an iterator", 16)
+	must(t, it.Close())
+	memtables("in the end", 8)
+}
