@@ -12,8 +12,9 @@ var checkCommand = command{
 Reads every file of the store in DIR and reports all that is wrong, with file and
 offset, and what to do next: CURRENT, manifest, logs, every block of every table,
 the order of keys, filters, bounds, levels, files that are missing or left over.
-Exit status 1 if anything is damaged. Notes, such as the torn end that a crash leaves
-in a log, are no damage.
+Exit status 1 if anything is damaged, or unread: what the file system fails to read may
+be whole. Notes, such as the torn end that a crash leaves in a log, are no damage. A
+process may have the store open: damage counts only if a second look finds it too.
 
 Examples:
   kvctl check data
@@ -72,7 +73,8 @@ Writes a new store, in the new or empty directory DST, with everything that can 
 read of the one in SRC, which no process may have open and which is not changed. The
 newest version of a key wins; deletes and expiry are respected. What was lost is listed
 with file, offset and keys: such a key may be missing or have an older value.
-Exit status 1 if anything was lost; DST is a good store all the same.
+Exit status 1 if anything was lost; DST is a good store all the same. If the work itself
+fails, for lack of room say, DST is left empty.
 
 Examples:
   kvctl salvage broken saved

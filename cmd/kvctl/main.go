@@ -9,16 +9,18 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
+	"github.com/ringwood-kv/ringwood/lsm"
 	"github.com/ringwood-kv/ringwood/lsm/inspect"
 )
 
 // Exit statuses, fixed for scripts.
 const (
 	exitOK     = 0
-	exitFailed = 1 // also: damage was found
+	exitFailed = 1 // also: damage was found, or something could not be read
 	exitUsage  = 2
 )
 
@@ -43,7 +45,7 @@ Examples:
   kvctl dump wal data/000012.log | less
   kvctl salvage broken saved && mv broken broken.old && mv saved broken
 
-Exit status: 0 done, 1 failed or damage found, 2 wrong usage.
+Exit status: 0 done, 1 failed, damage found or something unread, 2 wrong usage.
 `
 
 // command is one of the commands.
@@ -145,6 +147,14 @@ func advice(err error) string {
 		return "check the path; a store is a directory with a file named CURRENT in it"
 	case errors.Is(err, fs.ErrPermission):
 		return "run kvctl as the user who owns the files"
+	case errors.Is(err, inspect.ErrBusy):
+		return "try again when less is written, or look at a checkpoint"
+	case errors.Is(err, lsm.ErrNoSpace):
+		return "make room, or name a directory on another disk"
+	case errors.Is(err, syscall.EIO):
+		return "the data may be whole: see what the log of the operating system says of the disk, and try again"
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR):
+		return "check the path; check, stats and salvage take the directory of a store"
 	}
 	return ""
 }

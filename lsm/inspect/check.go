@@ -3,6 +3,7 @@ package inspect
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -32,14 +33,16 @@ type Report struct {
 	Bytes   int64  `json:"bytes"` // of all files of the store
 }
 
-// OK reports whether there is no damage.
-func (r *Report) OK() bool { return r.Damages() == 0 }
+// OK reports whether everything was read and there is no damage.
+func (r *Report) OK() bool { return r.Damages() == 0 && r.count(Unread) == 0 }
 
 // Damages counts the findings that are damage.
-func (r *Report) Damages() int {
+func (r *Report) Damages() int { return r.count(Damage) }
+
+func (r *Report) count(s Severity) int {
 	n := 0
 	for i := range r.Findings {
-		if r.Findings[i].Severity == Damage {
+		if r.Findings[i].Severity == s {
 			n++
 		}
 	}
@@ -57,13 +60,22 @@ func (r *Report) String() string {
 	}
 	fmt.Fprintf(&b, "%s: %d tables, %d blocks, %d entries; %d logs, %d records, %d operations; %d bytes; %s\n",
 		r.Dir, r.Tables, r.Blocks, r.Entries, r.Logs, r.LogRecords, r.LogOps, r.Bytes, state)
-	switch n := r.Damages(); n {
-	case 0:
-		b.WriteString("no damage\n")
-	case 1:
+	unread := r.count(Unread)
+	switch n := r.Damages(); {
+	case n == 1:
 		b.WriteString("1 place is damaged\n")
-	default:
+	case n > 1:
 		fmt.Fprintf(&b, "%d places are damaged\n", n)
+	case unread > 0:
+		b.WriteString("no damage in what was read\n")
+	default:
+		b.WriteString("no damage\n")
+	}
+	switch {
+	case unread == 1:
+		b.WriteString("1 place could not be read\n")
+	case unread > 1:
+		fmt.Fprintf(&b, "%d places could not be read\n", unread)
 	}
 	return b.String()
 }
@@ -71,66 +83,107 @@ func (r *Report) String() string {
 // Check reads every file of the store in dir and reports all that is wrong with it:
 // CURRENT, the manifest, the chain of logs and every record in them, every block of
 // every table, that keys are in order, filters and bounds right, levels in order, no
-// file missing and none left over. Damage is a Finding; the error says that dir is no
-// store, or cannot be listed.
+// file missing and none left over. Damage is a Finding, and so is what could not be
+// read; the error says that dir is no store, or cannot be listed. If the manifest could
+// not be read, nothing else is checked.
 //
-// The store may be open in a process. Damage that is gone when the store has changed
-// meanwhile is not reported.
+// The store may be open in a process. Damage is reported when two looks in a row find
+// it; the second one does not read tables again that were whole. ErrBusy says that each
+// look found something else.
 func Check(fs vfs.FS, dir string, o *Options) (*Report, error) {
+	whole := make(map[base.FileNum]wholeTable)
+	var before map[string]bool // the damage that the last look found
+	var unread []Finding       // in all looks
 	for try := 1; ; try++ {
-		before := signature(fs, dir)
-		r, err := checkOnce(fs, dir, o)
+		r, err := checkOnce(fs, dir, o, whole)
 		if err != nil {
 			return nil, err
 		}
-		if r.OK() || signature(fs, dir) == before {
-			return r, nil
+		found := make(map[string]bool)
+		again := 0
+		for _, f := range r.Findings {
+			switch f.Severity {
+			case Damage:
+				found[f.key()] = true
+				if before[f.key()] {
+					again++
+				}
+			case Unread:
+				unread = append(unread, f)
+			}
 		}
-		if try == 5 {
-			r.note(dir, "a process is writing to the store, so that some of the above may not be damage", "close the store, or check a checkpoint of it")
-			return r, nil
+		switch {
+		case again == r.Damages():
+		case try < tries:
+			before = found
+			continue
+		case again == 0 && len(unread) == 0:
+			return nil, fmt.Errorf("%w: %s", ErrBusy, dir)
+		default:
+			r.note(dir, "a process is writing to the store: what only the last look found is left out", "close the store, or check a checkpoint of it")
+		}
+		r.settle(before, unread)
+		return r, nil
+	}
+}
+
+// settle drops damage that was not met before, and adds what earlier looks could not
+// read.
+func (r *Report) settle(before map[string]bool, unread []Finding) {
+	has := make(map[string]bool)
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		has[f.key()] = true
+		return f.Severity == Damage && !before[f.key()]
+	})
+	for _, f := range unread {
+		if !has[f.key()] {
+			has[f.key()] = true
+			r.add(f)
 		}
 	}
 }
 
-// signature changes whenever the files that make the store do.
-func signature(fs vfs.FS, dir string) string {
-	l, err := list(fs, dir)
-	if err != nil {
-		return err.Error()
-	}
-	c, _ := manifest.ReadCurrent(fs, dir)
-	return fmt.Sprint(c, l.logs, l.tables, l.sizes[manifest.FileName(manifest.FileManifest, c.Manifest)])
-}
+// key is the same for the same finding of another look.
+func (f *Finding) key() string { return fmt.Sprint(f.Severity, f.File, f.Offset, f.Length, f.Problem) }
 
-func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
+func (r *Report) add(f Finding) {
+	if f.Severity == Unread {
+		f.Advice = adviseUnread(f.Err)
+		if slices.ContainsFunc(r.Findings, func(g Finding) bool { return g.File == f.File && g.Offset == f.Offset && g.Problem == f.Problem }) {
+			return
+		}
+	}
+	r.Findings = append(r.Findings, f)
+}
 
 func (r *Report) note(file, problem, advice string) {
 	r.add(Finding{Severity: Note, File: file, Offset: -1, Problem: problem, Advice: advice})
 }
 
-// checker is one Check.
+// checker is one look at a store.
 type checker struct {
-	fs   vfs.FS
-	dir  string
-	r    *Report
-	l    *listing
-	t    *tree // nil without a manifest
-	bar  *tracker
-	done map[base.FileNum]bool // physical tables that were read
+	fs    vfs.FS
+	dir   string
+	r     *Report
+	l     *listing
+	t     *tree // nil without a manifest
+	bar   *tracker
+	done  map[base.FileNum]bool       // physical tables that were read
+	whole map[base.FileNum]wholeTable // by this look or an earlier one
 }
 
-func checkOnce(fs vfs.FS, dir string, o *Options) (*Report, error) {
+func checkOnce(fs vfs.FS, dir string, o *Options, whole map[base.FileNum]wholeTable) (*Report, error) {
 	l, err := list(fs, dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{fs: fs, dir: dir, l: l, bar: o.tracker(l.bytes), done: make(map[base.FileNum]bool)}
+	c := &checker{fs: fs, dir: dir, l: l, bar: o.tracker(l.bytes), done: make(map[base.FileNum]bool), whole: whole}
 	c.r = &Report{Dir: dir, Bytes: l.bytes, Findings: []Finding{}}
-	c.manifest()
-	c.logs()
-	c.tables()
-	c.leftOver()
+	if c.manifest() {
+		c.logs()
+		c.tables()
+		c.leftOver()
+	}
 	c.bar.file("done", "")
 	c.bar.add(c.bar.p.Total)
 	return c.r, nil
@@ -140,15 +193,16 @@ func (c *checker) path(kind manifest.FileKind, num base.FileNum) string {
 	return manifest.Path(c.dir, kind, num)
 }
 
-// manifest reads CURRENT and the manifest that it names.
-func (c *checker) manifest() {
+// manifest reads CURRENT and the manifest that it names. It is false if one of them
+// cannot be read, so that nobody knows which files belong to the store.
+func (c *checker) manifest() bool {
 	c.bar.file("manifest", "CURRENT")
 	name := c.path(manifest.FileCurrent, 0)
 	cur, err := manifest.ReadCurrent(c.fs, c.dir)
 	if err != nil {
 		if isNotExist(err) && len(c.l.logs)+len(c.l.tables) == 0 && len(c.l.manifests) <= 1 {
 			c.r.note(c.dir, "no CURRENT and no data: the store was never completely created", "the next Open creates it anew")
-			return
+			return true
 		}
 		f := finding(err, name)
 		if isNotExist(err) {
@@ -159,18 +213,25 @@ func (c *checker) manifest() {
 			f.Advice = "use a newer version of this program"
 		}
 		c.r.add(f)
-		return
+		return f.Severity == Damage
 	}
 	c.r.Closed = cur.Closed
 	c.r.Manifest = manifest.FileName(manifest.FileManifest, cur.Manifest)
 	c.t = readTree(c.fs, c.dir, cur.Manifest, wal.Expect{MinEnd: cur.Length, Clean: cur.Closed}, c.r.add)
 	c.bar.add(c.l.sizes[c.r.Manifest])
 	c.r.Edits, c.r.LastSeq = c.t.edits, uint64(c.t.lastSeq)
+	if c.r.count(Unread) > 0 {
+		return false
+	}
 	mname := c.path(manifest.FileManifest, cur.Manifest)
 	if c.t.whole && c.t.edits == 0 {
 		c.r.add(Finding{Severity: Damage, File: mname, Offset: -1, Problem: "no snapshot", Advice: adviceManifest})
 	}
-	if why := c.t.stale(c.fs, c.dir, c.l); c.t.whole && why != "" {
+	why, err := c.t.stale(c.fs, c.dir, c.l)
+	if err != nil {
+		c.r.add(finding(err, c.dir))
+	}
+	if c.t.whole && why != "" {
 		c.t.whole = false
 		c.r.add(Finding{Severity: Damage, File: mname, Offset: -1, Problem: "older than the store: " + why, Advice: adviceManifest})
 	}
@@ -183,6 +244,7 @@ func (c *checker) manifest() {
 				Problem: fmt.Sprintf("table %d in file %d, but the next number is %d", p.meta.Num, p.meta.File, c.t.next)})
 		}
 	}
+	return true
 }
 
 const adviceLog = "commits are lost: restore the store from a checkpoint, or save what can be read with: kvctl salvage DIR NEWDIR"

@@ -51,6 +51,13 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 		}
 		c.r.add(f)
 	}
+	if w, ok := c.whole[num]; ok && w.is(metas) && w.size == c.l.sizes[short] {
+		c.hold(name, &w.props, metas, bad)
+		c.r.Blocks += w.props.Blocks
+		c.r.Entries += w.props.Entries
+		return
+	}
+	before := len(c.r.Findings)
 	f, err := c.fs.Open(name)
 	if err != nil {
 		d := finding(err, name)
@@ -74,15 +81,7 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 		return
 	}
 	defer r.Close()
-	for _, m := range metas {
-		if problem := mismatch(m, r.Properties()); problem != "" {
-			bad(Finding{Severity: Damage, File: name, Offset: -1, Problem: problem})
-		}
-		if c.t != nil && m.LargestSeq > c.t.lastSeq {
-			bad(Finding{Severity: Damage, File: name, Offset: -1,
-				Problem: fmt.Sprintf("sequence number %d, beyond the manifest's last one, %d", m.LargestSeq, c.t.lastSeq)})
-		}
-	}
+	c.hold(name, r.Properties(), metas, bad)
 	err = r.Audit(func(n int64) error {
 		c.r.Blocks++
 		c.bar.add(n)
@@ -95,12 +94,44 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 		bad(finding(err, name))
 	}
 	c.r.Entries += r.Properties().Entries
+	if len(c.r.Findings) == before {
+		m := r.Meta()
+		c.whole[num] = wholeTable{uid: m.UID, size: m.Size, props: m.Properties}
+	}
+}
+
+// wholeTable is a table that checked out. What is in it cannot change while it is in
+// the tree.
+type wholeTable struct {
+	uid   uint64
+	size  int64
+	props sstable.Properties
+}
+
+// is reports whether it is the table that metas want.
+func (w *wholeTable) is(metas []*manifest.FileMeta) bool {
+	return len(metas) == 0 || metas[0].UID == w.uid && metas[0].Size == w.size
+}
+
+// hold holds what the manifest says of a table against what the table says.
+func (c *checker) hold(name string, p *sstable.Properties, metas []*manifest.FileMeta, bad func(Finding)) {
+	for _, m := range metas {
+		if problem := mismatch(m, p); problem != "" {
+			bad(Finding{Severity: Damage, File: name, Offset: -1, Problem: problem})
+		}
+		if c.t != nil && m.LargestSeq > c.t.lastSeq {
+			bad(Finding{Severity: Damage, File: name, Offset: -1,
+				Problem: fmt.Sprintf("sequence number %d, beyond the manifest's last one, %d", m.LargestSeq, c.t.lastSeq)})
+		}
+	}
 }
 
 // remains lists what else is wrong with a table that cannot be opened.
-func (c *checker) remains(name string, f vfs.File, o sstable.ReaderOptions, seen int64, bad func(Finding)) {
+func (c *checker) remains(name string, file vfs.File, o sstable.ReaderOptions, seen int64, bad func(Finding)) {
+	f := &watched{File: file}
 	size, err := f.Size()
 	if err != nil {
+		bad(finding(err, name))
 		return
 	}
 	if id, ok := sstable.PeekUID(f, size); ok && o.UID != 0 && id != o.UID {
@@ -108,10 +139,13 @@ func (c *checker) remains(name string, f vfs.File, o sstable.ReaderOptions, seen
 	}
 	m, err := sstable.ReadRemains(f, name, size, o.UID, func(d sstable.Damage) {
 		if d.Offset != seen {
-			bad(tableDamage(name, d))
+			bad(tableDamage(name, d, f))
 		}
 	})
 	if err != nil {
+		if ioFailed(err) {
+			bad(finding(err, name))
+		}
 		return
 	}
 	it := m.NewIter()
@@ -120,9 +154,13 @@ func (c *checker) remains(name string, f vfs.File, o sstable.ReaderOptions, seen
 	}
 }
 
-func tableDamage(name string, d sstable.Damage) Finding {
-	return Finding{Severity: Damage, File: name, Offset: d.Offset, Length: d.Len, Lower: d.Lower, Upper: d.Upper,
-		Problem: fmt.Sprintf("%s: %v", d.What, d.Err)}
+// tableDamage makes a Finding of what sstable.ReadRemains met in f.
+func tableDamage(name string, d sstable.Damage, f *watched) Finding {
+	err := f.cause(d.Err, d.Offset, d.Len)
+	x := Finding{Severity: Damage, File: name, Offset: d.Offset, Length: d.Len, Lower: d.Lower, Upper: d.Upper,
+		Problem: fmt.Sprintf("%s: %v", d.What, err)}
+	x.blame(err)
+	return x
 }
 
 // mismatch says in what the manifest and the table contradict each other.

@@ -3,7 +3,9 @@ package inspect
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -116,7 +118,12 @@ func frameFile(fs vfs.FS, name string, kind manifest.FileKind) (f vfs.File, size
 	if !ok || k != kind {
 		// Header frame: 10 bytes, magic (8), version, kind, number (8): docs/wal.md.
 		var b [28]byte
-		if n, _ := f.ReadAt(b[:], 0); n == len(b) && bytes.HasPrefix(b[10:], []byte("RingWAL\x00")) {
+		n, err := f.ReadAt(b[:], 0)
+		if n < len(b) && err != nil && !errors.Is(err, io.EOF) {
+			_ = f.Close()
+			return nil, 0, 0, err
+		}
+		if n == len(b) && bytes.HasPrefix(b[10:], []byte("RingWAL\x00")) {
 			num = base.FileNum(binary.LittleEndian.Uint64(b[20:]))
 		}
 	}

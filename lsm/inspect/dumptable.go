@@ -92,11 +92,12 @@ func tableAbout(m *sstable.Remains, size int64) *TableAbout {
 // the sequence numbers are those in the file, 0. An error of fn ends the work and is
 // returned.
 func DumpTable(fs vfs.FS, name string, o *Options, fn func(*TableRecord) error) error {
-	f, err := fs.Open(name)
+	file, err := fs.Open(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer file.Close()
+	f := &watched{File: file}
 	size, err := f.Size()
 	if err != nil {
 		return err
@@ -111,14 +112,14 @@ func DumpTable(fs vfs.FS, name string, o *Options, fn func(*TableRecord) error) 
 		}
 	}
 	m, err := sstable.ReadRemains(f, name, size, 0, func(d sstable.Damage) {
-		x := tableDamage(name, d)
+		x := tableDamage(name, d, f)
 		show(TableRecord{Damage: &x})
 	})
 	if err != nil {
 		if failed != nil {
 			return failed
 		}
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, f.cause(err, 0, size))
 	}
 	if m.Props != nil {
 		show(TableRecord{About: tableAbout(m, size)})

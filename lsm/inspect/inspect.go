@@ -9,7 +9,8 @@
 // Nothing here writes to the store that is looked at, takes its lock, or needs it to
 // be whole: damage of every kind is reported with file and offset, and does not end
 // the work. A store that a process is writing may be looked at; Check and Stats then
-// show one moment, tried again if a file vanished under them.
+// show one moment, and look again while the store changes under them. What the file
+// system fails to read is not called damage: it may be whole, see Unread.
 //
 // Results are plain structs, with a String method for people and JSON tags for
 // machines. Keys and values are Bytes: text in the quoting of Go strings, so that
@@ -24,9 +25,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	iofs "io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
@@ -119,8 +123,10 @@ func (b *Bytes) UnmarshalJSON(p []byte) error {
 type Severity string
 
 const (
-	// Damage: something cannot be read, is missing, or contradicts itself.
+	// Damage: something is not what was written, is missing, or contradicts itself.
 	Damage Severity = "damage"
+	// Unread: the file system failed. What is there is not known, and may be whole.
+	Unread Severity = "unread"
 	// Note: worth knowing, and no damage.
 	Note Severity = "note"
 )
@@ -135,6 +141,7 @@ type Finding struct {
 	Upper    Bytes    `json:"upper,omitempty"`
 	Problem  string   `json:"problem"`
 	Advice   string   `json:"advice,omitempty"` // what to do next
+	Err      error    `json:"-"`                // of the file system, if that is the cause
 }
 
 func (f *Finding) String() string {
@@ -168,12 +175,43 @@ func finding(err error, name string) Finding {
 		if c.Err != nil {
 			f.Problem = c.Err.Error()
 		}
+		return f
+	}
+	f.blame(err)
+	var p *iofs.PathError
+	if f.Severity == Unread && errors.As(err, &p) {
+		f.File = p.Path
 	}
 	return f
 }
 
+// blame makes it Unread if err is a failure of the file system.
+func (f *Finding) blame(err error) {
+	if ioFailed(err) {
+		f.Severity, f.Err = Unread, err
+	}
+}
+
+const (
+	adviceUnread    = "the data may be whole: see what the log of the operating system says of the disk, and try again"
+	adviceForbidden = "the data may be whole: try again as the user who owns the files"
+)
+
+func adviseUnread(err error) string {
+	if errors.Is(err, iofs.ErrPermission) {
+		return adviceForbidden
+	}
+	return adviceUnread
+}
+
 // ErrNoStore means that the directory holds no file of a store.
 var ErrNoStore = errors.New("inspect: there is no store")
+
+// ErrBusy means that a process changed the store during every look at it.
+var ErrBusy = errors.New("inspect: the store is being written, and no look at it was of one moment")
+
+// tries is how often a store that changes is looked at.
+const tries = 20
 
 // listing is what a directory holds.
 type listing struct {
@@ -204,10 +242,15 @@ func list(fs vfs.FS, dir string) (*listing, error) {
 			l.others = append(l.others, name)
 			continue
 		}
-		if info, err := fs.Stat(filepath.Join(dir, name)); err == nil {
-			l.sizes[name] = info.Size
-			l.bytes += info.Size
+		info, err := fs.Stat(filepath.Join(dir, name))
+		if isNotExist(err) {
+			continue // removed since
 		}
+		if err != nil {
+			return nil, err
+		}
+		l.sizes[name] = info.Size
+		l.bytes += info.Size
 		ours++
 		switch kind {
 		case manifest.FileLog:
@@ -236,3 +279,53 @@ func list(fs vfs.FS, dir string) (*listing, error) {
 func isNotExist(err error) bool { return errors.Is(err, iofs.ErrNotExist) }
 
 func isNewer(err error) bool { return errors.Is(err, wal.ErrNewerFormat) }
+
+// ioFailed reports whether err comes from the file system, and is not that there is no
+// such file.
+func ioFailed(err error) bool {
+	var (
+		path *iofs.PathError
+		link *os.LinkError
+		no   syscall.Errno
+	)
+	return !isNotExist(err) && (errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &no))
+}
+
+// watched remembers where the file could not be read, for code that takes what it
+// cannot read for damaged.
+type watched struct {
+	vfs.File
+	failed []failedRead
+}
+
+type failedRead struct {
+	off, end int64
+	err      error
+}
+
+func (w *watched) ReadAt(b []byte, off int64) (int, error) {
+	n, err := w.File.ReadAt(b, off)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	end := off + int64(len(b))
+	if i := len(w.failed) - 1; i >= 0 && off >= w.failed[i].off && off <= w.failed[i].end {
+		w.failed[i].end = max(w.failed[i].end, end)
+	} else {
+		w.failed = append(w.failed, failedRead{off, end, err})
+	}
+	return n, err
+}
+
+// cause returns err, or the failure to read the n bytes at off that is behind it.
+func (w *watched) cause(err error, off, n int64) error {
+	if ioFailed(err) {
+		return err
+	}
+	for _, r := range w.failed {
+		if r.off < off+n && off < r.end {
+			return r.err
+		}
+	}
+	return err
+}

@@ -36,11 +36,15 @@ type SalvageReport struct {
 
 func (r *SalvageReport) String() string {
 	var b strings.Builder
+	var unread error
 	for i := range r.Notes {
 		fmt.Fprintln(&b, &r.Notes[i])
 	}
 	for i := range r.Lost {
-		fmt.Fprintln(&b, strings.Replace(r.Lost[i].String(), string(Damage), "lost", 1))
+		fmt.Fprintln(&b, strings.Replace(r.Lost[i].String(), string(r.Lost[i].Severity), "lost", 1))
+		if r.Lost[i].Severity == Unread {
+			unread = r.Lost[i].Err
+		}
 	}
 	fmt.Fprintf(&b, "read %d records of %d tables and %d logs; saved %d keys in %d bytes to %s\n",
 		r.Read+r.LogRecords, r.Tables, r.Logs, r.Saved, r.Bytes, r.Dst)
@@ -51,6 +55,9 @@ func (r *SalvageReport) String() string {
 		b.WriteString("1 part was lost\n")
 	default:
 		fmt.Fprintf(&b, "%d parts were lost\n", n)
+	}
+	if unread != nil {
+		fmt.Fprintf(&b, "some could not be read: %s\n", adviseUnread(unread))
 	}
 	return b.String()
 }
@@ -67,7 +74,8 @@ func (r *SalvageReport) String() string {
 // drops, since they lie behind the torn end of a log.
 //
 // src is not changed, and must not be open in a process. The operations of logs are
-// held in memory meanwhile. After an error dst is no store, and may be removed.
+// held in memory meanwhile. After an error, lsm.ErrNoSpace if the disk of dst is full,
+// dst is no store: what was written is removed, as far as the file system lets it be.
 func Salvage(fs vfs.FS, src, dst string, o *Options) (*SalvageReport, error) {
 	l, err := list(fs, src)
 	if err != nil {
@@ -87,7 +95,29 @@ func Salvage(fs vfs.FS, src, dst string, o *Options) (*SalvageReport, error) {
 	if err := s.readLogs(); err != nil {
 		return nil, err
 	}
-	return s.r, s.write(dst)
+	if err := s.write(dst); err != nil {
+		removeAll(fs, dst)
+		if vfs.IsNoSpace(err) {
+			err = fmt.Errorf("%w: %w", base.ErrNoSpace, err)
+		}
+		return nil, fmt.Errorf("salvage to %s: %w", dst, err)
+	}
+	return s.r, nil
+}
+
+// removeAll removes the files of a store from dir, CURRENT first: without it dir is no
+// store whatever else stays.
+func removeAll(fs vfs.FS, dir string) {
+	_ = fs.Remove(manifest.Path(dir, manifest.FileCurrent, 0))
+	names, err := fs.List(dir)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		if _, _, ok := manifest.ParseName(name); ok {
+			_ = fs.Remove(filepath.Join(dir, name))
+		}
+	}
 }
 
 func emptyDir(fs vfs.FS, src, dst string) error {
@@ -138,12 +168,22 @@ func (s *salvager) lost(f Finding) {
 		return
 	}
 	s.seen[key] = true
-	f.Severity, f.Advice = Damage, ""
+	if f.Advice = ""; f.Severity != Unread {
+		f.Severity = Damage
+	}
 	s.r.Lost = append(s.r.Lost, f)
 }
 
-func (s *salvager) note(file, problem string) {
-	s.r.Notes = append(s.r.Notes, Finding{Severity: Note, File: file, Offset: -1, Problem: problem})
+func (s *salvager) note(file, problem string) { s.noted(file, problem, nil) }
+
+// noted is note with a failure of the file system as the cause; err may be nil.
+func (s *salvager) noted(file, problem string, err error) {
+	s.r.Notes = append(s.r.Notes, Finding{Severity: Note, File: file, Offset: -1, Problem: problem, Err: err})
+}
+
+// unread notes that something of a file which would have helped cannot be read.
+func (s *salvager) unread(file, what string, err error) {
+	s.noted(file, fmt.Sprintf("%s cannot be read: %v", what, err), err)
 }
 
 // manifest reads the manifest that CURRENT names, or else the newest there is.
@@ -153,11 +193,13 @@ func (s *salvager) manifest() {
 	expect := wal.Expect{MinEnd: cur.Length, Clean: cur.Closed}
 	if err != nil {
 		expect = wal.Expect{}
+		f := finding(err, name)
 		if n := len(s.l.manifests); n > 0 {
 			cur.Manifest = s.l.manifests[n-1]
-			s.note(name, "cannot be used ("+finding(err, name).Problem+"); the newest manifest is taken")
+			s.noted(name, "cannot be used ("+f.Problem+"); the newest manifest is taken", f.Err)
 		} else {
-			s.lost(Finding{File: name, Offset: -1, Problem: finding(err, name).Problem + "; there is no manifest"})
+			f.Problem += "; there is no manifest"
+			s.lost(f)
 			return
 		}
 	}
@@ -170,7 +212,11 @@ func (s *salvager) manifest() {
 		s.t.whole = false
 		s.lost(Finding{File: manifest.Path(s.dir, manifest.FileManifest, cur.Manifest), Offset: -1, Problem: "the levels: " + err.Error()})
 	}
-	if why := s.t.stale(s.fs, s.dir, s.l); s.t.whole && why != "" {
+	why, err := s.t.stale(s.fs, s.dir, s.l)
+	if err != nil {
+		s.unread(s.dir, "a log that may tell whether the manifest is older than the store", err)
+	}
+	if s.t.whole && why != "" {
 		s.t.whole = false
 		s.lost(Finding{File: manifest.Path(s.dir, manifest.FileManifest, cur.Manifest), Offset: -1,
 			Problem: "the manifest is older than the store: " + why + "; all tables are taken, so that what was removed lately may come back"})
@@ -195,7 +241,7 @@ func (s *salvager) write(dst string) error {
 	s.sources = nil
 	outs, stats, err := compaction.Run(&job)
 	if err != nil {
-		return fmt.Errorf("salvage to %s: %w", dst, err)
+		return err
 	}
 	s.r.Read = stats.Read - min(stats.Read, s.r.LogRecords)
 	s.r.Saved = stats.Written
@@ -213,14 +259,14 @@ func (s *salvager) write(dst string) error {
 	}
 	v, err := manifest.NewVersion(levels)
 	if err != nil {
-		return fmt.Errorf("salvage to %s: %w", dst, err)
+		return err
 	}
 	if err := s.fs.SyncDir(dst); err != nil {
-		return fmt.Errorf("salvage to %s: %w", dst, err)
+		return err
 	}
 	st, err := manifest.CreateFrom(s.fs, dst, manifest.State{Version: v, NextFile: next + 1, LastSeq: s.lastSeq})
 	if err != nil {
-		return fmt.Errorf("salvage to %s: %w", dst, err)
+		return err
 	}
 	s.bar.file("done", "")
 	s.bar.add(s.bar.p.Total)

@@ -80,13 +80,13 @@ func (s *salvager) readLog(num base.FileNum) (wal.Tail, error) {
 	defer func() { s.bar.add(s.l.sizes[short]) }()
 	f, err := s.fs.Open(name)
 	if err != nil {
-		s.lost(Finding{File: name, Offset: -1, Problem: "the whole log: " + err.Error()})
+		s.wholeLog(name, err)
 		return wal.Tail{}, nil
 	}
 	defer f.Close()
 	size, err := f.Size()
 	if err != nil {
-		s.lost(Finding{File: name, Offset: -1, Problem: "the whole log: " + err.Error()})
+		s.wholeLog(name, err)
 		return wal.Tail{}, nil
 	}
 	s.r.Logs++
@@ -119,6 +119,13 @@ func (s *salvager) readLog(num base.FileNum) (wal.Tail, error) {
 		s.lost(d)
 	}
 	return tail, nil
+}
+
+// wholeLog reports that nothing of a log can be read.
+func (s *salvager) wholeLog(name string, err error) {
+	f := finding(err, name)
+	f.Problem = "the whole log: " + f.Problem
+	s.lost(f)
 }
 
 // logSalvage reads one log.

@@ -60,17 +60,29 @@ func (s *salvager) tableIDs() map[base.FileNum]uint64 {
 	ids := make(map[base.FileNum]uint64)
 	for _, num := range s.l.tables {
 		name := manifest.Path(s.dir, manifest.FileTable, num)
-		ids[num] = 0
-		f, err := s.fs.Open(name)
-		if err != nil {
-			continue
+		id, err := s.peek(name)
+		if ioFailed(err) {
+			s.unread(name, "its id", err)
 		}
-		if size, err := f.Size(); err == nil {
-			ids[num], _ = sstable.PeekUID(f, size)
-		}
-		_ = f.Close()
+		ids[num] = id
 	}
 	return ids
+}
+
+// peek returns the unique id of a table file, 0 if its footer is lost.
+func (s *salvager) peek(name string) (uint64, error) {
+	file, err := s.fs.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	f := &watched{File: file}
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	id, _ := sstable.PeekUID(f, size)
+	return id, f.cause(nil, 0, size)
 }
 
 // openTable makes a source of what is left of the file num. meta is what the manifest
@@ -83,24 +95,27 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 	if meta != nil {
 		lower, upper = meta.Smallest, meta.Largest
 	}
-	all := func(problem string) {
-		s.lost(Finding{File: name, Offset: -1, Lower: lower, Upper: upper, Problem: "the whole table: " + problem})
+	all := func(problem string, err error) {
+		d := Finding{File: name, Offset: -1, Lower: lower, Upper: upper, Problem: "the whole table: " + problem}
+		d.blame(err)
+		s.lost(d)
 	}
-	f, err := s.fs.Open(name)
+	file, err := s.fs.Open(name)
 	if err != nil {
 		if !isNotExist(err) {
-			all(err.Error())
-		} else if s.t.whole {
-			all("the file is missing")
+			all(err.Error(), err)
+		} else if s.t != nil && s.t.whole {
+			all("the file is missing", nil)
 		} else {
-			all("the file is missing, perhaps because an edit that is lost removed it")
+			all("the file is missing, perhaps because an edit that is lost removed it", nil)
 		}
 		return nil
 	}
-	s.files = append(s.files, f)
+	s.files = append(s.files, file)
+	f := &watched{File: file}
 	size, err := f.Size()
 	if err != nil {
-		all(err.Error())
+		all(err.Error(), err)
 		return nil
 	}
 	uid := uint64(0)
@@ -113,15 +128,15 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 			}
 		}
 		if id, ok := sstable.PeekUID(f, size); ok && id != uid {
-			all(fmt.Sprintf("the file holds another table, %016x", id))
+			all(fmt.Sprintf("the file holds another table, %016x", id), nil)
 			return nil
 		}
 	}
 	m, err := sstable.ReadRemains(f, name, size, uid, func(d sstable.Damage) {
-		x := tableDamage(name, d)
+		x := tableDamage(name, d, f)
 		switch d.What {
 		case "filter", "properties", "index", "footer":
-			s.note(name, x.Problem+": the rest of the table is read without")
+			s.noted(name, x.Problem+": the rest of the table is read without", x.Err)
 			return
 		case "range tombstones":
 			x.Problem += "; what they deleted may come back"
@@ -132,12 +147,25 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 		s.lost(x)
 	})
 	if err != nil {
-		all(err.Error())
+		err = f.cause(err, 0, size)
+		all(err.Error(), err)
+		return nil
+	}
+	if m.HasFooter && uid != 0 && m.UID != uid {
+		all(fmt.Sprintf("the file holds another table, %016x", m.UID), nil)
 		return nil
 	}
 	if len(m.Blocks) == 0 && len(m.RangeDels) == 0 && (meta == nil || meta.Entries > 0) {
-		all("nothing of it can be read")
+		all("nothing of it can be read", f.cause(nil, 0, size))
 		return nil
+	}
+	if meta != nil && size < meta.Size { // whole blocks may be gone without a trace
+		d := Finding{File: name, Offset: size, Lower: lower, Upper: upper,
+			Problem: fmt.Sprintf("the file ends here, and the table had %d bytes", meta.Size)}
+		if uint64(len(m.RangeDels)) < meta.RangeDels {
+			d.Problem += "; what its range tombstones deleted may come back"
+		}
+		s.lost(d)
 	}
 	s.r.Tables++
 	s.addTable(name, num, m, meta)
@@ -183,18 +211,32 @@ func (s *salvager) olderThan(num base.FileNum) base.SeqNum {
 			break
 		}
 		name := manifest.Path(s.dir, manifest.FileTable, n)
-		f, err := s.fs.Open(name)
-		if err != nil {
-			continue
+		seq, err := s.largestSeq(name)
+		if ioFailed(err) {
+			s.unread(name, "its sequence numbers", err)
 		}
-		if size, err := f.Size(); err == nil {
-			if m, err := sstable.ReadRemains(f, name, size, 0, func(sstable.Damage) {}); err == nil && m.Props != nil {
-				last = max(last, m.Props.LargestSeq)
-			}
-		}
-		_ = f.Close()
+		last = max(last, seq)
 	}
 	return last
+}
+
+// largestSeq returns the largest sequence number of a table, 0 if that is lost.
+func (s *salvager) largestSeq(name string) (base.SeqNum, error) {
+	file, err := s.fs.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	f := &watched{File: file}
+	size, err := f.Size()
+	if err != nil {
+		return 0, err
+	}
+	m, err := sstable.ReadRemains(f, name, size, 0, func(sstable.Damage) {})
+	if err != nil || m.Props == nil {
+		return 0, f.cause(err, 0, size)
+	}
+	return m.Props.LargestSeq, nil
 }
 
 // clipEnd returns the exclusive end of the keys of a table, nil for none.

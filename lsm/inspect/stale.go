@@ -13,9 +13,10 @@ import (
 
 // stale says by what other files a manifest that reads well is proved to be older than
 // the store: cut short, or replaced by an older copy. "" if nothing speaks against it.
-func (t *tree) stale(fs vfs.FS, dir string, l *listing) string {
+// The error says that a log could not be asked.
+func (t *tree) stale(fs vfs.FS, dir string, l *listing) (because string, err error) {
 	if t.minLog != 0 && !slices.Contains(l.logs, t.minLog) {
-		return fmt.Sprintf("it needs %s, which is missing", manifest.FileName(manifest.FileLog, t.minLog))
+		return fmt.Sprintf("it needs %s, which is missing", manifest.FileName(manifest.FileLog, t.minLog)), nil
 	}
 	if t.minLog == 0 {
 		known := make(map[base.FileNum]bool)
@@ -24,7 +25,7 @@ func (t *tree) stale(fs vfs.FS, dir string, l *listing) string {
 		}
 		for _, num := range l.tables {
 			if !known[num] {
-				return fmt.Sprintf("it says that the store was never opened, but %s has data", manifest.FileName(manifest.FileTable, num))
+				return fmt.Sprintf("it says that the store was never opened, but %s has data", manifest.FileName(manifest.FileTable, num)), nil
 			}
 		}
 	}
@@ -32,28 +33,32 @@ func (t *tree) stale(fs vfs.FS, dir string, l *listing) string {
 		if num < t.minLog {
 			continue
 		}
-		if s := t.refuted(fs, dir, num); s != "" {
-			return s
+		s, ferr := t.refuted(fs, dir, num)
+		if s != "" {
+			return s, nil
+		}
+		if err == nil && ioFailed(ferr) {
+			err = ferr
 		}
 	}
-	return ""
+	return "", err
 }
 
 // refuted is stale for one log.
-func (t *tree) refuted(fs vfs.FS, dir string, num base.FileNum) (because string) {
+func (t *tree) refuted(fs vfs.FS, dir string, num base.FileNum) (because string, err error) {
 	name := manifest.Path(dir, manifest.FileLog, num)
 	f, err := fs.Open(name)
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer f.Close()
 	size, err := f.Size()
 	if err != nil {
-		return ""
+		return "", err
 	}
 	var first base.SeqNum
 	o := wal.ScanOptions{SkipDamage: true}
-	_, _ = wal.ScanFrames(f, size, name, wal.KindLog, num, o, func(fr *wal.Frame) error {
+	_, err = wal.ScanFrames(f, size, name, wal.KindLog, num, o, func(fr *wal.Frame) error {
 		if fr.Type == wal.TypeHeader {
 			first = base.SeqNum(fr.Base)
 		}
@@ -71,5 +76,5 @@ func (t *tree) refuted(fs vfs.FS, dir string, num base.FileNum) (because string)
 		}
 		return nil
 	})
-	return because
+	return because, err
 }

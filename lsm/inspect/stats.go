@@ -68,25 +68,48 @@ type StoreStats struct {
 	// measured filters.
 	ExpectedReads float64 `json:"expected_block_reads_absent_key"`
 
-	Findings []Finding `json:"findings,omitempty"` // tables that cannot be opened
+	Findings []Finding `json:"findings,omitempty"` // tables that are damaged or cannot be read
 }
 
 // Stats describes the store in dir from its manifest and from what tables say of
 // themselves: data blocks are not read, see Check for that. A store whose manifest is
-// damaged is an error.
+// damaged, or cannot be read, is an error, and ErrBusy one in which tables vanished
+// during every look.
 func Stats(fs vfs.FS, dir string, o *Options) (*StoreStats, error) {
-	l, err := list(fs, dir)
-	if err != nil {
-		return nil, err
+	for try := 1; ; try++ {
+		l, err := list(fs, dir)
+		if err != nil {
+			return nil, err
+		}
+		st, err := manifest.LoadReadOnly(fs, dir)
+		if errors.Is(err, manifest.ErrNoStore) {
+			return nil, fmt.Errorf("%w in %s", ErrNoStore, dir)
+		}
+		vanished := err != nil && (isNotExist(err) || errors.Is(err, base.ErrCorruption))
+		if err != nil && (!vanished || try == tries) {
+			return nil, fmt.Errorf("%w; kvctl check tells more", err)
+		}
+		if err != nil {
+			continue
+		}
+		s, missing := stats(fs, dir, l, &st, o)
+		if !missing {
+			return s, nil
+		}
+		now, err := manifest.LoadReadOnly(fs, dir)
+		switch {
+		case err == nil && now.Manifest == st.Manifest && now.End == st.End:
+			return s, nil // no edit took them away
+		case try == tries:
+			return nil, fmt.Errorf("%w: %s", ErrBusy, dir)
+		}
 	}
-	st, err := manifest.LoadReadOnly(fs, dir)
-	if errors.Is(err, manifest.ErrNoStore) {
-		return nil, fmt.Errorf("%w in %s", ErrNoStore, dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w; kvctl check tells more", err)
-	}
-	s := &StoreStats{Dir: dir, Closed: st.Closed, LastSeq: uint64(st.LastSeq), Levels: []LevelStats{}}
+}
+
+// stats is Stats for one state of the manifest. missing says that a table of it is not
+// there.
+func stats(fs vfs.FS, dir string, l *listing, st *manifest.State, o *Options) (s *StoreStats, missing bool) {
+	s = &StoreStats{Dir: dir, Closed: st.Closed, LastSeq: uint64(st.LastSeq), Levels: []LevelStats{}}
 	s.Other = l.bytes
 	for _, num := range l.logs {
 		if num >= st.MinLog {
@@ -108,7 +131,10 @@ func Stats(fs vfs.FS, dir string, o *Options) (*StoreStats, error) {
 			bar.file("table", manifest.FileName(manifest.FileTable, f.File))
 			if err := x.table(fs, dir, f, rnd); err != nil {
 				d := finding(err, manifest.Path(dir, manifest.FileTable, f.File))
-				d.Advice = "kvctl check tells more"
+				if d.Advice = "kvctl check tells more"; d.Severity == Unread {
+					d.Advice = adviseUnread(d.Err)
+				}
+				missing = missing || isNotExist(err)
 				s.Findings = append(s.Findings, d)
 			}
 			if !counted[f.File] {
@@ -126,7 +152,7 @@ func Stats(fs vfs.FS, dir string, o *Options) (*StoreStats, error) {
 	s.Other = max(0, s.Other-s.LogBytes)
 	s.Total.finish(st.LastSeq)
 	s.amplify()
-	return s, nil
+	return s, missing
 }
 
 // table adds one table.

@@ -33,8 +33,8 @@ type tree struct {
 	whole   bool // no damage was met
 }
 
-// readTree replays the manifest num. report is told of all damage; err is the first
-// error that keeps it from going on.
+// readTree replays the manifest num. report is told of all damage, and of what cannot
+// be read.
 func readTree(fs vfs.FS, dir string, num base.FileNum, expect wal.Expect, report func(Finding)) *tree {
 	t := &tree{
 		num: num, live: make(map[base.FileNum]placed), deleted: make(map[base.FileNum]bool),
@@ -70,14 +70,18 @@ func readTree(fs vfs.FS, dir string, num base.FileNum, expect wal.Expect, report
 		return t
 	case errors.As(err, &c):
 		skip = true
-	default:
+	case isNewer(err):
 		bad(finding(err, name))
 		return t
+	default:
+		bad(finding(err, name)) // what comes before counts
 	}
 	before := t.whole
 	_, serr := manifest.ScanEdits(fs, name, num, wal.ScanOptions{Expect: expect, SkipDamage: skip}, apply)
 	if serr != nil {
-		bad(finding(serr, name))
+		if before {
+			bad(finding(serr, name))
+		}
 	} else if err != nil && t.whole == before { // cut short: no range to point at
 		bad(finding(err, name))
 	}
