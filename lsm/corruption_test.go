@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime/debug"
@@ -28,10 +29,13 @@ import (
 // must be right, or an error that is ErrCorruption. The full run, every bit and every
 // length of every file, is
 //
-//	go test -run TestCorruption -timeout 24h -args -corrupt.all
+//	go test -run 'TestCorruption$' -v -timeout 0 . -corrupt.all
+//
+// and half of it, for two processes at a time, with -corrupt.part=1/2 or 2/2.
 var (
 	corruptAll  = flag.Bool("corrupt.all", false, "damage every bit and every length, in place of a sample")
 	corruptSeed = flag.Uint64("corrupt.seed", 1, "chooses the sample")
+	corruptPart = flag.String("corrupt.part", "1/1", "i/n: do the i-th of n parts")
 )
 
 // damage is one way to damage a store.
@@ -72,6 +76,8 @@ func newRotten(t testing.TB, crashed bool) *rotten {
 	if total < 256<<10 {
 		t.Fatalf("the store has %d bytes only", total)
 	}
+	r.mustHaveAll(t)
+	r.addLogsDir(t)
 	t.Logf("closed %v: %d bytes in %d files, %d keys, logs %v", r.closed, total, len(r.files), len(r.want), sortedKeys(r.logs))
 	return r
 }
@@ -159,8 +165,8 @@ func (r *rotten) allowed(d damage) map[string]string {
 	return r.apply(func(e damageEvent) bool { return e.outside || e.last < lost })
 }
 
-// check damages a copy of the store and asks it everything.
-func (r *rotten) check(t *testing.T, d damage, n int) {
+// guard runs one case, which must not panic or hang.
+func guard(t *testing.T, d damage, do func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.Fatalf("%v: panic: %v\n%s", d, p, debug.Stack())
@@ -168,34 +174,59 @@ func (r *rotten) check(t *testing.T, d damage, n int) {
 	}()
 	watch := time.AfterFunc(30*time.Second, func() { panic("hangs: " + d.String()) })
 	defer watch.Stop()
-	fs := r.fs.CrashClone(vfs.CrashOptions{Survive: 1})
-	d.do(t, fs)
-	before := allocated()
-	bad := false
-	seen := func(what string, err error) {
-		bad = true
-		if !errors.Is(err, lsm.ErrCorruption) {
-			t.Errorf("%v: %s: not a corruption: %v", d, what, err)
-		}
+	do()
+	if t.Failed() {
+		t.FailNow()
 	}
-	r.ask(t, d, fs.CrashClone(vfs.CrashOptions{Survive: 1}), n%2 == 1, seen)
+}
+
+// lean runs what must not take much memory.
+func lean(t *testing.T, d damage, do func()) {
+	before := allocated()
+	do()
 	if a := allocated() - before; a > 64<<20 {
 		t.Errorf("%v: %d bytes were allocated", d, a)
 	}
-	report, err := inspect.Check(fs, r.dir, nil)
+}
+
+// findings notes whether anything was found, which must be a corruption.
+type findings struct {
+	t   *testing.T
+	d   damage
+	bad bool
+}
+
+func (f *findings) seen(what string, err error) {
+	f.bad = true
+	if !errors.Is(err, lsm.ErrCorruption) {
+		f.t.Errorf("%v: %s: not a corruption: %v", f.d, what, err)
+	}
+}
+
+// check damages a copy of the store and asks it everything.
+func (r *rotten) check(t *testing.T, d damage, n int) {
+	guard(t, d, func() {
+		fs := r.fs.CrashClone(vfs.CrashOptions{Survive: 1})
+		d.do(t, fs)
+		found := findings{t: t, d: d}
+		lean(t, d, func() { r.ask(t, d, fs.CrashClone(vfs.CrashOptions{Survive: 1}), n%2 == 1, true, found.seen) })
+		report, err := inspect.Check(fs, r.dir, nil)
+		r.compare(t, d, &found, report, err)
+		if r.salvage > 0 && n%r.salvage == 0 {
+			r.checkSalvage(t, d, fs)
+		}
+	})
+}
+
+// compare holds what inspect.Check says against what was found.
+func (r *rotten) compare(t *testing.T, d damage, found *findings, report *inspect.Report, err error) {
 	switch {
 	case err != nil:
 		t.Errorf("%v: Check: %v", d, err)
-	case bad && report.OK():
+	case found.bad && report.OK():
 		t.Errorf("%v: Check does not find what reading found", d)
 	case r.closed && report.OK() && !r.harmless(d):
 		t.Errorf("%v: Check does not find it", d)
-	}
-	if r.salvage > 0 && n%r.salvage == 0 {
-		r.checkSalvage(t, d, fs)
-	}
-	if t.Failed() {
-		t.FailNow()
 	}
 }
 
@@ -205,8 +236,9 @@ func (r *rotten) harmless(d damage) bool {
 	return d.file == "CURRENT" && strings.HasPrefix(d.what, "older copy") || d.file == "LOCK"
 }
 
-// ask opens the store and reads everything in all ways.
-func (r *rotten) ask(t *testing.T, d damage, fs *vfs.Mem, readOnly bool, seen func(string, error)) {
+// ask opens the store and reads everything in all ways; if work, before and after
+// background work, and verifies it.
+func (r *rotten) ask(t *testing.T, d damage, fs *vfs.Mem, readOnly, work bool, seen func(string, error)) {
 	o := damageOptions(fs)
 	o.ReadOnly, o.MustExist = readOnly, true
 	db, err := lsm.OpenShaped(r.dir, o, damageShape)
@@ -222,6 +254,9 @@ func (r *rotten) ask(t *testing.T, d damage, fs *vfs.Mem, readOnly bool, seen fu
 		}
 	}
 	r.read(t, d, db, want, seen)
+	if !work {
+		return
+	}
 	if !readOnly {
 		// Compactions meet the damage too, and must not make it worse.
 		step := o.Executor.(*lsm.Stepper)
@@ -255,17 +290,21 @@ func (r *rotten) holds(db *lsm.DB, want map[string]string) bool {
 }
 
 func (r *rotten) read(t *testing.T, d damage, db *lsm.DB, want map[string]string, seen func(string, error)) {
-	keys := sortedKeys(want)
-	it, err := db.NewIter(nil)
+	readAll(t, d, db, nil, want, sortedKeys(want), r.keys, seen)
+}
+
+// readAll walks the keys within o, which must be keys, and gets each of gets.
+func readAll(t *testing.T, d damage, db *lsm.DB, o *lsm.IterOptions, want map[string]string, keys, gets []string, seen func(string, error)) {
+	it, err := db.NewIter(o)
 	if err != nil {
 		seen("iterator", err)
 		return
 	}
 	defer it.Close()
-	walk := func(how string, first, next func() bool) {
+	walk := func(how string, first, next func() bool, key func(i int) string) {
 		i := 0
 		for ok := first(); ok; ok = next() {
-			if i >= len(keys) || string(it.Key()) != keys[i] || string(it.Value()) != want[keys[i]] {
+			if i >= len(keys) || string(it.Key()) != key(i) || string(it.Value()) != want[key(i)] {
 				t.Fatalf("%v: %s: key %q at place %d of %d", d, how, it.Key(), i, len(keys))
 			}
 			i++
@@ -276,10 +315,9 @@ func (r *rotten) read(t *testing.T, d damage, db *lsm.DB, want map[string]string
 			t.Fatalf("%v: %s: %d keys of %d", d, how, i, len(keys))
 		}
 	}
-	walk("forwards", it.First, it.Next)
-	slices.Reverse(keys)
-	walk("backwards", it.Last, it.Prev)
-	for _, k := range r.keys {
+	walk("forwards", it.First, it.Next, func(i int) string { return keys[i] })
+	walk("backwards", it.Last, it.Prev, func(i int) string { return keys[len(keys)-1-i] })
+	for _, k := range gets {
 		v, err := db.Get([]byte(k))
 		w, there := want[k]
 		switch {
@@ -302,48 +340,38 @@ func allocated() uint64 {
 	return allocSample[0].Value.Uint64()
 }
 
-// flips returns damages of single bits: all of them, or some of each file.
+// flips returns damages of some bits of each file.
 func (r *rotten) flips(rnd *rand.Rand, each int) (out []damage) {
 	for _, name := range r.names {
-		b := r.files[name]
-		flip := func(bit int64) {
-			off := bit / 8
-			out = append(out, damage{what: fmt.Sprintf("bit %d of byte %d", bit%8, off), file: name, lo: off, hi: off + 1,
-				do: func(t testing.TB, fs *vfs.Mem) {
-					must(t, fs.Corrupt(filepath.Join(r.dir, name), off, []byte{b[off] ^ 1<<(bit%8)}))
-				}})
-		}
-		bits := int64(len(b)) * 8
-		if *corruptAll {
-			for bit := range bits {
-				flip(bit)
-			}
-			continue
-		}
+		bits := int64(len(r.files[name])) * 8
 		for range each {
 			if bits > 0 {
-				flip(rnd.Int64N(bits))
-				flip(bits - 1 - rnd.Int64N(min(bits, 8*200))) // footers, indexes and ends matter more
+				out = append(out, r.flipped(name, rnd.Int64N(bits)))
+				out = append(out, r.flipped(name, bits-1-rnd.Int64N(min(bits, 8*200)))) // footers, indexes and ends matter more
 			}
 		}
 	}
 	return out
 }
 
+func (r *rotten) flipped(name string, bit int64) damage {
+	off := bit / 8
+	return damage{what: fmt.Sprintf("bit %d of byte %d", bit%8, off), file: name, lo: off, hi: off + 1, do: func(t testing.TB, fs *vfs.Mem) {
+		must(t, fs.Corrupt(filepath.Join(r.dir, name), off, []byte{r.files[name][off] ^ 1<<(bit%8)}))
+	}}
+}
+
+func (r *rotten) truncated(name string, n int64) damage {
+	return damage{what: fmt.Sprintf("cut to %d bytes", n), file: name, lo: n, hi: -1, do: func(t testing.TB, fs *vfs.Mem) {
+		putFile(t, fs, filepath.Join(r.dir, name), r.files[name][:n])
+	}}
+}
+
+// truncations returns damages by some lengths of each file.
 func (r *rotten) truncations(rnd *rand.Rand, each int) (out []damage) {
 	for _, name := range r.names {
 		b := r.files[name]
-		cut := func(n int64) {
-			out = append(out, damage{what: fmt.Sprintf("cut to %d bytes", n), file: name, lo: n, hi: -1, do: func(t testing.TB, fs *vfs.Mem) {
-				putFile(t, fs, filepath.Join(r.dir, name), b[:n])
-			}})
-		}
-		if *corruptAll {
-			for n := range int64(len(b)) {
-				cut(n)
-			}
-			continue
-		}
+		cut := func(n int64) { out = append(out, r.truncated(name, n)) }
 		cut(0)
 		for range each {
 			if len(b) > 0 {
@@ -369,6 +397,7 @@ func (r *rotten) truncations(rnd *rand.Rand, each int) (out []damage) {
 	return out
 }
 
+// sectors returns damages of one of so many sectors of each file, and of its last one.
 func (r *rotten) sectors(rnd *rand.Rand, one int) (out []damage) {
 	const sector = 512
 	for _, name := range r.names {
@@ -441,31 +470,170 @@ func thinned() int {
 	return 1
 }
 
+// corruption is a kind of damage, with its cases.
+type corruption struct {
+	name  string
+	cases int // at least; 0 is not known
+	all   iter.Seq[func(t *testing.T, n int)]
+}
+
+// checked returns a corruption whose cases are damages, each checked in all ways.
+func (r *rotten) checked(name string, damages []damage) corruption {
+	return corruption{name, len(damages), func(yield func(func(*testing.T, int)) bool) {
+		for _, d := range damages {
+			if !yield(func(t *testing.T, n int) { r.check(t, d, n) }) {
+				return
+			}
+		}
+	}}
+}
+
+// sample returns the cases of the ordinary run.
+func (r *rotten) sample(o *openRotten) []corruption {
+	rnd := rand.New(rand.NewPCG(*corruptSeed, 3))
+	return []corruption{
+		r.checked("files", r.wholeFiles(rnd)),
+		r.checked("truncated", r.truncations(rnd, 3)),
+		r.checked("zeroed", r.sectors(rnd, 8)),
+		r.checked("flipped", r.flips(rnd, 5)),
+		{"open", 0, func(yield func(func(*testing.T, int)) bool) {
+			for _, name := range r.names {
+				if rt := o.table(name); rt != nil {
+					size := int64(len(r.files[name]))
+					for range 15 {
+						bit, end, cut := rnd.Int64N(size*8), (size-1-rnd.Int64N(min(size, 200)))*8+rnd.Int64N(8), rnd.Int64N(size)
+						if !yield(func(t *testing.T, n int) { o.flip(t, rt, bit, n) }) ||
+							!yield(func(t *testing.T, n int) { o.flip(t, rt, end, n) }) ||
+							!yield(func(t *testing.T, n int) { o.cut(t, rt, cut, n) }) {
+							return
+						}
+					}
+					continue
+				}
+				if size := int64(len(r.files[name])); size > 0 && !strings.HasSuffix(name, ".sst") {
+					for range 20 {
+						flip, cut := r.flipped(name, rnd.Int64N(size*8)), r.truncated(name, rnd.Int64N(size))
+						if !yield(func(t *testing.T, n int) { r.checkOpen(t, flip, n) }) || !yield(func(t *testing.T, n int) { r.checkOpen(t, cut, n) }) {
+							return
+						}
+					}
+				}
+			}
+		}},
+	}
+}
+
+// every returns the cases of the full run. The tables of the two stores are of the same
+// kinds: every bit and length is tried on those of the closed one, and of either store's
+// some.
+func (r *rotten) every(o *openRotten) []corruption {
+	rnd := rand.New(rand.NewPCG(*corruptSeed, 3))
+	kinds := []corruption{
+		r.checked("files", r.wholeFiles(rnd)),
+		r.checked("zeroed", r.sectors(rnd, 1)),
+	}
+	for _, k := range []struct {
+		name  string
+		units int64 // for each byte of a file
+		each  int64 // unit of a table that is checked in all ways
+		one   func(name string, unit int64) damage
+		open  func(t *testing.T, rt *rottenTable, unit int64, n int)
+	}{
+		{"truncated", 1, 131, r.truncated, o.cut},
+		{"flipped", 8, 1031, r.flipped, o.flip},
+	} {
+		logs, tables, some := corruption{name: k.name}, corruption{name: k.name + " tables"}, corruption{name: k.name + " tables, checked in all ways"}
+		var rest []string
+		for _, name := range r.names {
+			units := k.units * int64(len(r.files[name]))
+			if !strings.HasSuffix(name, ".sst") {
+				rest = append(rest, name)
+				logs.cases += int(units)
+				continue
+			}
+			some.cases += int(units / k.each)
+			if o.table(name) != nil {
+				tables.cases += int(units)
+			}
+		}
+		logs.all = func(yield func(func(*testing.T, int)) bool) {
+			for _, name := range rest {
+				for unit := range k.units * int64(len(r.files[name])) {
+					if !yield(func(t *testing.T, n int) { r.checkOpen(t, k.one(name, unit), n) }) {
+						return
+					}
+				}
+			}
+		}
+		tables.all = func(yield func(func(*testing.T, int)) bool) {
+			for _, rt := range o.tables {
+				for unit := range k.units * int64(len(r.files[rt.name])) {
+					if !yield(func(t *testing.T, n int) { k.open(t, rt, unit, n) }) {
+						return
+					}
+				}
+			}
+		}
+		some.all = func(yield func(func(*testing.T, int)) bool) {
+			for _, name := range r.names {
+				if !strings.HasSuffix(name, ".sst") {
+					continue
+				}
+				for unit := int64(*corruptSeed) % k.each; unit < k.units*int64(len(r.files[name])); unit += k.each {
+					if !yield(func(t *testing.T, n int) { r.check(t, k.one(name, unit), n) }) {
+						return
+					}
+				}
+			}
+		}
+		kinds = append(kinds, logs, some)
+		if r.closed {
+			kinds = append(kinds, tables)
+		}
+	}
+	return kinds
+}
+
+// run does the part of the cases of c that is asked for.
+func (c corruption) run(t *testing.T) {
+	part, parts := 0, 0
+	if _, err := fmt.Sscanf(*corruptPart, "%d/%d", &part, &parts); err != nil || part < 1 || part > parts {
+		t.Fatalf("-corrupt.part=%s: want i/n", *corruptPart)
+	}
+	start, done, n := time.Now(), 0, -1
+	said := start
+	for do := range c.all {
+		n++
+		if n%thinned() != 0 || n/64%parts != part-1 {
+			continue
+		}
+		do(t, n)
+		done++
+		if testing.Verbose() && done%64 == 0 && time.Since(said) > time.Minute {
+			said = time.Now()
+			each := said.Sub(start) / time.Duration(done)
+			fmt.Printf("%s: %d of %d cases, %v each, %v to go\n", t.Name(), done, c.cases/parts, each.Round(time.Microsecond),
+				(each * time.Duration(max(c.cases/parts-done, 0))).Round(time.Second))
+		}
+	}
+	took := time.Since(start)
+	t.Logf("%d cases in %v, %v each", done, took.Round(time.Millisecond), (took / time.Duration(max(done, 1))).Round(time.Microsecond))
+}
+
 // TestCorruption: see the top of the file.
 func TestCorruption(t *testing.T) {
 	for _, crashed := range []bool{false, true} {
 		t.Run(map[bool]string{false: "closed", true: "crashed"}[crashed], func(t *testing.T) {
 			r := newRotten(t, crashed)
 			r.salvage = 10
-			rnd := rand.New(rand.NewPCG(*corruptSeed, 3))
 			r.check(t, damage{what: "nothing", file: "LOCK", do: func(testing.TB, *vfs.Mem) {}}, 0)
-			for _, kind := range []struct {
-				name    string
-				damages []damage
-			}{
-				{"files", r.wholeFiles(rnd)},
-				{"truncated", r.truncations(rnd, 1)},
-				{"zeroed", r.sectors(rnd, 16)},
-				{"flipped", r.flips(rnd, 3)},
-			} {
-				t.Run(kind.name, func(t *testing.T) {
-					start, n := time.Now(), 0
-					for i := 0; i < len(kind.damages); i += thinned() {
-						r.check(t, kind.damages[i], i)
-						n++
-					}
-					t.Logf("%d cases in %v", n, time.Since(start).Round(time.Millisecond))
-				})
+			o := newOpenRotten(t, r)
+			kinds := r.sample(o)
+			if *corruptAll {
+				kinds = r.every(o)
+			}
+			for _, c := range kinds {
+				t.Run(c.name, c.run)
 			}
 		})
 	}

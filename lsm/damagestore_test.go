@@ -141,7 +141,7 @@ func (m *damageMaker) step() { m.o.Executor.(*lsm.Stepper).Run() }
 
 func (m *damageMaker) ingest(from int) {
 	path := "/external.sst"
-	w, err := lsm.NewTableWriter(path, m.o)
+	w, err := lsm.NewTableWriterID(path, m.o, m.r.Uint64()|1)
 	must(m.t, err)
 	var ops []damageOp
 	start, end := damageKey(from+40), damageKey(from+60)
@@ -175,7 +175,7 @@ func (m *damageMaker) keepOlder() { m.older = append(m.older, filesOf(m.t, m.fs,
 // makeDamageStore writes the store. A crashed one has two logs whose commits are in no
 // table, and a tail that was never synced.
 func makeDamageStore(t testing.TB, crashed bool) *damageStore {
-	return makeDamageStoreOf(t, crashed, 150)
+	return makeDamageStoreOf(t, crashed, 115)
 }
 
 func makeDamageStoreOf(t testing.TB, crashed bool, rounds int) *damageStore {
@@ -194,6 +194,7 @@ func makeDamageStoreOf(t testing.TB, crashed bool, rounds int) *damageStore {
 		m.commit(12, lsm.OS)
 		m.step()
 	}
+	must(t, lsm.RollManifest(m.db)) // so that the manifest is small, with edits in it
 	m.keepOlder()
 	m.excise(200, 215)
 	m.ingest(300)
@@ -213,9 +214,9 @@ func makeDamageStoreOf(t testing.TB, crashed bool, rounds int) *damageStore {
 	if n := lsm.Levels(m.db); rounds >= 30 && (n[0] == 0 || n[5] == 0 || n[6] == 0) {
 		t.Fatalf("the store has too few levels: %v", n)
 	}
-	for i := range 24 { // rotates: more than one log is live
+	for i := range 12 { // rotates: more than one log is live
 		d := lsm.OS
-		if i%6 == 5 {
+		if i%4 == 1 {
 			d = lsm.Sync
 		}
 		m.commit(10, d)

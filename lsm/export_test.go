@@ -4,6 +4,7 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 )
 
 // Shape makes a store small enough for tests to reach every part of it with few
@@ -34,6 +35,17 @@ func OpenShaped(dir string, o *Options, s Shape) (*DB, error) {
 			BaseLevelBytes: s.BaseLevel, MinBaseBytes: s.BaseLevel / 2, Multiplier: s.Fanout,
 		}.WithDefaults()
 	})
+}
+
+// NewTableWriterID is NewTableWriter with a unique id that is not drawn at random.
+func NewTableWriterID(path string, o *Options, uid uint64) (*TableWriter, error) {
+	f, err := o.FS.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return &TableWriter{fs: o.FS, path: path, w: sstable.NewWriter(f, path, sstable.WriterOptions{
+		UID: uid, BlockSize: o.BlockSize, FilterBitsPerKey: 10, Kind: sstable.External, Compression: sstable.Snappy,
+	})}, nil
 }
 
 // RollManifest replaces the manifest by a snapshot, as if it had grown large.
@@ -84,4 +96,23 @@ func Levels(db *DB) (n [base.NumLevels]int) {
 		n[l] = len(files)
 	}
 	return n
+}
+
+// Forget drops what the store has in memory of the table file num: open readers, and
+// blocks in the cache. Nothing may be reading.
+func Forget(db *DB, num base.FileNum) {
+	var drop []*table
+	db.readers.mu.Lock()
+	for i := len(db.readers.ring) - 1; i >= 0; i-- {
+		if db.readers.ring[i].meta.File == num {
+			drop = append(drop, db.readers.removeAt(i))
+		}
+	}
+	db.readers.mu.Unlock()
+	db.dropReaders(drop)
+	for _, t := range db.tables {
+		if t.meta.File == num {
+			db.cache.EvictID(uint64(t.meta.Num))
+		}
+	}
 }

@@ -2,7 +2,9 @@ package lsm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -19,7 +21,8 @@ type TableWriter struct {
 	err  error
 }
 
-// NewTableWriter begins a table in the new file path. Of o, which may be nil, FS,
+// NewTableWriter begins a table in the file path; a file of that name is replaced, not
+// written to, for a store that has ingested it may share it. Of o, which may be nil, FS,
 // Compression (its last entry), BlockSize and FilterBitsPerKey count.
 func NewTableWriter(path string, o *Options) (*TableWriter, error) {
 	opts, err := o.withDefaults()
@@ -28,6 +31,19 @@ func NewTableWriter(path string, o *Options) (*TableWriter, error) {
 	}
 	if opts.FS == nil {
 		opts.FS = vfs.OS
+	}
+	info, err := opts.FS.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err == nil && info.IsDir:
+		return nil, fmt.Errorf("%s is a directory", path)
+	default:
+		if err == nil {
+			err = opts.FS.Remove(path)
+		}
+		if err != nil {
+			return nil, classify(err)
+		}
 	}
 	f, err := opts.FS.Create(path)
 	if err != nil {

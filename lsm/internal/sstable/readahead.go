@@ -80,7 +80,13 @@ func (a *readAhead) fill(r *Reader, i int, down, full bool) error {
 		s.BlockReads.Add(int64(hi - lo))
 		s.BytesRead.Add(int64(n))
 	}
-	if err := readFull(r.f, r.o.Name, a.raw.b[:n], int64(offs[lo])); err != nil {
+	err := readFull(r.f, r.o.Name, a.raw.b[:n], int64(offs[lo]))
+	if err != nil && hi-lo > 1 { // the block that is wanted may still be readable
+		lo, hi = i, i+1
+		n = int(offs[hi] - offs[lo])
+		err = readFull(r.f, r.o.Name, a.raw.b[:n], int64(offs[lo]))
+	}
+	if err != nil {
 		return r.withKeys(i, err)
 	}
 	a.lo, a.hi = lo, hi

@@ -3,7 +3,6 @@ package sstable
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -78,11 +77,12 @@ func ReadRemains(f io.ReaderAt, name string, size int64, uid uint64, report func
 	}
 	m.UID = m.uid
 	if !m.HasFooter {
-		return m, m.scan(end)
+		m.scan(end)
+		return m, nil
 	}
 	m.metaBlocks(&ft)
 	if ft.index.len > 0 && !m.Index {
-		return m, m.scan(int64(ft.filter.off))
+		m.scan(int64(ft.filter.off))
 	}
 	return m, nil
 }
@@ -297,12 +297,6 @@ func PeekUID(f io.ReaderAt, size int64) (uint64, bool) {
 	}
 	ft, err := decodeFooter(b, off, 0)
 	return ft.uid, err == nil
-}
-
-// lostAt describes a range in which no block was found.
-func lostAt(from, to int64) Damage {
-	return Damage{Offset: from, Len: to - from, What: "data blocks",
-		Err: fmt.Errorf("no block checks out: %w", errChecksum)}
 }
 
 // Parts are the bytes that the parts of a table take in the file.

@@ -2,8 +2,10 @@ package sstable
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -105,4 +107,51 @@ func FuzzRemains(f *testing.F) {
 			last, lastT = append(last[:0], kv.Key...), kv.Trailer
 		}
 	})
+}
+
+// badPage is a file with one page that cannot be read.
+type badPage struct {
+	*bytes.Reader
+	from, to int64
+	reads    int
+}
+
+func (b *badPage) ReadAt(p []byte, off int64) (int, error) {
+	b.reads++
+	if off < b.to && off+int64(len(p)) > b.from {
+		return 0, syscall.EIO
+	}
+	return b.Reader.ReadAt(p, off)
+}
+
+// TestRemainsOfUnreadablePage: with the index lost too, a page that the disk cannot read
+// costs the blocks in it and no others, and few reads.
+func TestRemainsOfUnreadablePage(t *testing.T) {
+	tb := smallTable(None)
+	for i := range 2000 {
+		tb.points = append(tb.points, set(fmt.Sprintf("z%06d", i), 1, string(make([]byte, 1000))))
+	}
+	b, m := tb.write(t)
+	b[len(b)-footerLen-10] ^= 1 // the index
+	want, _, _ := remains(t, b, m.UID)
+	var lost []Damage
+	f := &badPage{Reader: bytes.NewReader(b), from: 1 << 20, to: 1<<20 + 4096}
+	left, err := ReadRemains(f, "bad.sst", int64(len(b)), m.UID, func(d Damage) { lost = append(lost, d) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	it := left.NewIter()
+	for kv := it.First(); kv != nil; kv = it.Next() {
+		n++
+	}
+	told := slices.ContainsFunc(lost, func(d Damage) bool {
+		return d.What == "data blocks" && errors.Is(d.Err, syscall.EIO) && d.Offset <= f.from && d.Offset+d.Len >= f.to && d.Len < 20<<10
+	})
+	if n < len(want)-20 || n >= len(want) || !told {
+		t.Errorf("%d of %d records, lost %v", n, len(want), lost)
+	}
+	if f.reads > 5000 {
+		t.Errorf("%d reads", f.reads)
+	}
 }

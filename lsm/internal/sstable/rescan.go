@@ -2,6 +2,7 @@ package sstable
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"unsafe"
 
@@ -16,6 +17,7 @@ import (
 
 const (
 	rescanWindow = 4 << 20  // the longest block that is found without an index
+	rescanPage   = 4 << 10  // what is given up where the disk cannot read
 	resyncBudget = 64 << 20 // steps of the CRC per table in search of begins
 	resyncLeast  = 8 << 10
 )
@@ -24,17 +26,13 @@ var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 // scan finds data blocks in the first end bytes, and behind them, if the footer is
 // lost, range tombstones and properties.
-func (m *Remains) scan(end int64) error {
-	s := rescanner{m: m, end: end, longest: resyncLeast}
+func (m *Remains) scan(end int64) {
+	s := rescanner{m: m, end: end, longest: resyncLeast, bad: make(map[int64]error)}
 	at, lost := int64(0), int64(-1)
 	for at < end && !s.done {
-		n, err := s.block(at, rescanWindow)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
+		if n := s.block(at, rescanWindow); n > 0 {
 			if lost >= 0 {
-				m.report(lostAt(lost, at))
+				m.report(s.lostAt(lost, at))
 				lost = -1
 			}
 			s.longest = max(s.longest, 2*n)
@@ -44,25 +42,23 @@ func (m *Remains) scan(end int64) error {
 		if lost < 0 {
 			lost = at
 		}
-		if at, err = s.resync(at + 1); err != nil {
-			return err
-		}
+		at = s.resync(at + 1)
 	}
 	if !m.HasFooter && s.done {
-		return nil
+		return
 	}
 	if lost < 0 && at < end {
 		lost = at
 	}
 	if lost >= 0 {
-		m.report(lostAt(lost, end))
+		m.report(s.lostAt(lost, end))
 	}
-	return nil
 }
 
 type rescanner struct {
 	m       *Remains
 	end     int64
+	bad     map[int64]error // offsets of pages that cannot be read
 	longest int64
 	budget  int64 // steps spent on resync
 	done    bool  // the properties were found: no data behind them
@@ -70,37 +66,58 @@ type rescanner struct {
 	winOff  int64
 }
 
-// load returns what the file has from at on, up to n bytes.
-func (s *rescanner) load(at, n int64) ([]byte, error) {
+// load returns what the file has from at on, up to n bytes. Pages that cannot be read
+// are zeros: no block that reaches into one checks out.
+func (s *rescanner) load(at, n int64) []byte {
 	n = min(n, s.end-at)
 	if at >= s.winOff && at+n <= s.winOff+int64(len(s.win)) {
-		return s.win[at-s.winOff:][:n], nil
+		return s.win[at-s.winOff:][:n]
 	}
 	size := min(max(n, 1<<20), s.end-at)
 	if int64(cap(s.win)) < size {
 		s.win = make([]byte, size)
 	}
 	s.win, s.winOff = s.win[:size], at
-	if err := readFull(s.m.f, s.m.name, s.win, at); err != nil {
-		s.win = s.win[:0]
-		return nil, err
+	if len(s.bad) == 0 && readFull(s.m.f, s.m.name, s.win, at) == nil {
+		return s.win[:n]
 	}
-	return s.win[:n], nil
+	for p := s.win; len(p) > 0; {
+		page := at &^ (rescanPage - 1)
+		part := p[:min(int64(len(p)), page+rescanPage-at)]
+		err := s.bad[page]
+		if err == nil {
+			err = readFull(s.m.f, s.m.name, part, at)
+		}
+		if err != nil {
+			clear(part)
+			s.bad[page] = err
+		}
+		p, at = p[len(part):], at+int64(len(part))
+	}
+	return s.win[:n]
 }
 
-// block looks for a block at at and files it. n is its length, 0 for none. An
-// unreadable sector counts as none.
-func (s *rescanner) block(at, limit int64) (n int64, err error) {
-	for want := s.longest; ; want = limit {
-		b, err := s.load(at, min(want, limit))
-		if err != nil {
-			return 0, nil
+// lostAt describes a range in which no block was found.
+func (s *rescanner) lostAt(from, to int64) Damage {
+	d := Damage{Offset: from, Len: to - from, What: "data blocks", Err: fmt.Errorf("no block checks out: %w", errChecksum)}
+	for page := from &^ (rescanPage - 1); page < to && len(s.bad) > 0; page += rescanPage {
+		if err := s.bad[page]; err != nil {
+			d.Err = fmt.Errorf("no block checks out: %w", err)
+			break
 		}
+	}
+	return d
+}
+
+// block looks for a block at at and files it. It returns its length, 0 for none.
+func (s *rescanner) block(at, limit int64) int64 {
+	for want := s.longest; ; want = limit {
+		b := s.load(at, min(want, limit))
 		if n := sealedLen(b, s.m.uid, at); n > 0 && s.take(b[:n], at) {
-			return int64(n), nil
+			return int64(n)
 		}
 		if want >= limit || int64(len(b)) < want {
-			return 0, nil
+			return 0
 		}
 	}
 }
@@ -155,21 +172,17 @@ func (s *rescanner) take(raw []byte, off int64) bool {
 }
 
 // resync returns the first offset from at on where a block begins, or the end.
-func (s *rescanner) resync(at int64) (int64, error) {
+func (s *rescanner) resync(at int64) int64 {
 	for ; at < s.end; at++ {
 		limit := min(s.longest, s.end-at)
 		if s.budget += limit; s.budget > resyncBudget {
 			break
 		}
-		b, err := s.load(at, limit)
-		if err != nil {
-			continue
-		}
-		if sealedLen(b, s.m.uid, at) > 0 {
-			return at, nil
+		if sealedLen(s.load(at, limit), s.m.uid, at) > 0 {
+			return at
 		}
 	}
-	return s.end, nil
+	return s.end
 }
 
 // bytesOf shows memory that is aligned to 8 as bytes. unsafe: the length is that of
