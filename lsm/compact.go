@@ -124,7 +124,7 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 			// One more try at once: the cause may have gone.
 			tried, db.flushFailed, db.mergeFailed = true, setback{}, setback{}
 		}
-		db.idle = true // the caller says that it is time to settle
+		db.idleSeq = db.visible.Load() // the caller says that it is time to settle
 		db.scheduleLocked()
 		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && db.asides.Load() == 0 {
 			return nil

@@ -73,9 +73,9 @@ type DB struct {
 	bad                      map[base.FileNum]bool // unreadable inputs: not compacted again
 	snapshots                snapshotList
 	readers                  readerList
-	active                   int // background jobs that have begun
-	paused                   int // no flush or compaction begins while > 0
-	idle                     bool
+	active                   int    // background jobs that have begun
+	paused                   int    // no flush or compaction begins while > 0
+	idleSeq                  uint64 // visible when the store was last seen, or said, to be idle: it is so until a commit
 	tickSeq                  uint64
 	held                     map[base.FileNum]vfs.File // of a read-only store: every table file, open
 	timer                    *time.Timer

@@ -155,7 +155,7 @@ func (db *DB) pickEnvLocked() compaction.Env {
 		Busy:           func(n base.FileNum) bool { return db.bad[n] },
 		OldestSnapshot: db.snapshots.oldest(),
 		Now:            now,
-		Idle:           len(db.imm) == 0 && db.idle,
+		Idle:           len(db.imm) == 0 && db.idleSeq == db.visible.Load(),
 		Tombstones:     db.tombstonesOf,
 	}
 }
@@ -216,7 +216,9 @@ func (db *DB) tick() {
 		return
 	}
 	seq := db.visible.Load()
-	db.idle = seq == db.tickSeq
+	if seq == db.tickSeq {
+		db.idleSeq = seq
+	}
 	db.tickSeq = seq
 	db.scheduleLocked()
 	db.wakeAfterLocked(tickPause)
