@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -190,6 +191,9 @@ func (f *faulter) check(ops int) error {
 		}
 	}
 	f.heal()
+	if !f.fired {
+		f.at = math.MaxInt64 // it came to nothing of its kind
+	}
 	if err := f.crashNow(); err != nil {
 		return fmt.Errorf("crash after the fault: %w", err)
 	}
