@@ -58,11 +58,14 @@ func (b *Batch) Commit(d Durability) error {
 	return b.db.commit(b, d, nil)
 }
 
-// CommitAsync is Commit without the wait: done is called, from another goroutine
+// CommitAsync is Commit without the wait: done, if not nil, is called, from another goroutine
 // or from the Executor, with the sequence number of the batch's last operation (0 if it
 // has none) when Commit would have returned. Batches are applied in the order of the calls. done
 // must return soon: it holds up later commits. The batch must not be touched before.
 func (b *Batch) CommitAsync(d Durability, done func(seq uint64, err error)) {
+	if done == nil {
+		done = func(uint64, error) {}
+	}
 	if b.db == nil {
 		done(0, fmt.Errorf("lsm: batch was not made by NewBatch"))
 		return

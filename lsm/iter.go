@@ -340,7 +340,7 @@ func (it *Iterator) All() iter.Seq2[[]byte, []byte] {
 // Close releases the iterator and returns Err's error, ErrClosed aside. Closing
 // twice is fine.
 func (it *Iterator) Close() error {
-	if it.closed {
+	if it.closed || it.db == nil {
 		return nil
 	}
 	it.closed, it.valid = true, false
@@ -363,7 +363,7 @@ func (it *Iterator) Close() error {
 
 // ended reports whether the iterator, its snapshot or its DB was closed.
 func (it *Iterator) ended() bool {
-	return it.closed || it.db.closing.Load() || it.snap != nil && it.snap.closed.Load()
+	return it.closed || it.db == nil || it.db.closing.Load() || it.snap != nil && it.snap.closed.Load()
 }
 
 // usable begins a move.
@@ -439,6 +439,9 @@ func (it *Iterator) forward(kv *base.KV, from []byte) bool {
 		if value, ok := it.alive(kv); ok {
 			run.end(it, kv.Key)
 			it.kv, it.key, it.val, it.valid = kv, kv.Key, value, true
+			if it.key == nil { // of a table; nil is for no key at all
+				it.key = it.keyBuf[:0]
+			}
 			return true
 		}
 		if it.err != nil {

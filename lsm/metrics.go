@@ -75,6 +75,7 @@ type Metrics struct {
 		Memtables int64 // reserved for memtables, those that only iterators keep included
 		Cache     int64
 		Tables    int64 // filters and indexes of open tables
+		Buffers   int64 // of iterators and compactions that read ahead
 		Total     int64
 	}
 
@@ -118,6 +119,7 @@ func (db *DB) Metrics() *Metrics {
 	m.OpenTables = len(db.readers.ring)
 	db.readers.mu.Unlock()
 	m.Memory.Memtables, m.Memory.Tables = db.memtables.Load(), db.readers.open.Load()
+	m.Memory.Buffers = db.reads.Buffers.Load()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	m.CompactionsRunning, m.SealedMemtables = len(db.running), len(db.imm)
@@ -128,7 +130,7 @@ func (db *DB) Metrics() *Metrics {
 	if s := db.state.Load(); s != nil {
 		m.addState(s, db.shape)
 	}
-	m.Memory.Total = m.Memory.Memtables + m.Memory.Cache + m.Memory.Tables
+	m.Memory.Total = m.Memory.Memtables + m.Memory.Cache + m.Memory.Tables + m.Memory.Buffers
 	return m
 }
 
@@ -185,8 +187,8 @@ func (m *Metrics) String() string {
 	line("stalls", "%d for %v; writers slowed down for %v", m.Stalls, m.StallTime.Round(time.Millisecond), m.DelayTime.Round(time.Millisecond))
 	line("reads", "%d blocks, %s from tables; filters ended %d of %d probes", m.BlockReads, humanBytes(m.TableBytesRead), m.FilterNegatives, m.FilterProbes)
 	line("cache", "%d hits, %d misses", m.CacheHits, m.CacheMisses)
-	line("memory", "%s of %s: memtables %s, cache %s, tables %s", humanBytes(m.Memory.Total), humanBytes(m.Memory.Budget),
-		humanBytes(m.Memory.Memtables), humanBytes(m.Memory.Cache), humanBytes(m.Memory.Tables))
+	line("memory", "%s of %s: memtables %s, cache %s, tables %s, buffers %s", humanBytes(m.Memory.Total), humanBytes(m.Memory.Budget),
+		humanBytes(m.Memory.Memtables), humanBytes(m.Memory.Cache), humanBytes(m.Memory.Tables), humanBytes(m.Memory.Buffers))
 	line("open", "%d tables, %d iterators, %d snapshots", m.OpenTables, m.OpenIterators, m.OpenSnapshots)
 	line("errors", "%d background, %d corruptions", m.BackgroundErrors, m.Corruptions)
 	if m.ReadOnlyReason != "" {

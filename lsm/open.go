@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -43,7 +44,17 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	if opts.FS == nil {
 		opts.FS = vfs.OS
 	}
-	db := &DB{dir: filepath.Clean(dir), fs: opts.FS, opts: opts}
+	if dir == "" {
+		return nil, fmt.Errorf("lsm: open: no directory was named")
+	}
+	if now := opts.Clock(); now.Before(time.Unix(0, 1)) || now.After(time.Unix(0, math.MaxInt64)) {
+		return nil, fmt.Errorf("lsm: options: Clock says %v, and times from 1970 to 2262 can be kept", now)
+	}
+	dir, err = absolute(opts.FS, dir)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	db := &DB{dir: dir, fs: opts.FS, opts: opts}
 	db.cond = sync.NewCond(&db.mu)
 	db.stepped = opts.Executor != nil
 	db.work.exec = opts.Executor
@@ -75,6 +86,15 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	}
 	db.mu.Unlock()
 	return db, nil
+}
+
+// absolute makes a path independent of the working directory, which may change while the
+// store is open. Other file systems have none.
+func absolute(fsys vfs.FS, path string) (string, error) {
+	if fsys == vfs.OS {
+		return filepath.Abs(path)
+	}
+	return filepath.Clean(path), nil
 }
 
 // abandon gives back what a failed Open has taken. Files that it made are left to the

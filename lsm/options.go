@@ -82,9 +82,9 @@ type Options struct {
 	// flush. 0 means one for each two processors, at least one.
 	CompactionConcurrency int
 
-	// MaxOpenFiles bounds the tables that are open at once. 0 means 1000; at least 16.
-	// Those that an open iterator has walked over stay open until it is closed, and a
-	// read-only store holds all of its files.
+	// MaxOpenFiles bounds the tables that are open at once. 0 means 1000, or less where
+	// the process may not open so many files; at least 16. What iterators stand on may
+	// come on top, and a read-only store holds all of its files.
 	MaxOpenFiles int
 
 	// FS is the file system. nil means the operating system's.
@@ -101,8 +101,8 @@ type Options struct {
 	// Executor the DB starts none: see Executor.
 	Executor Executor
 
-	// Clock tells the time, for TTL. nil means time.Now. The DB never lets it run
-	// backwards.
+	// Clock tells the time, for TTL: from 1970 to 2262. nil means time.Now. The DB never
+	// lets it run backwards.
 	Clock func() time.Time
 
 	// Seed feeds what is random in the engine (skiplist heights, table ids). 0 means

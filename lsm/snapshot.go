@@ -42,7 +42,7 @@ func (db *DB) NewSnapshot() *Snapshot {
 
 // Close ends the snapshot; its iterators answer ErrClosed. Closing twice is fine.
 func (s *Snapshot) Close() error {
-	if s.closed.Swap(true) {
+	if s.db == nil || s.closed.Swap(true) {
 		return nil
 	}
 	db := s.db
@@ -101,7 +101,7 @@ func (l *snapshotList) oldest() base.SeqNum {
 // view returns the state to read the snapshot from, with a reference.
 func (s *Snapshot) view() (view, error) {
 	for {
-		if s.closed.Load() {
+		if s.db == nil || s.closed.Load() {
 			return view{}, ErrClosed
 		}
 		p := s.pinned.Load()

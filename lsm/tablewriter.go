@@ -18,6 +18,7 @@ type TableWriter struct {
 	fs   vfs.FS
 	path string
 	w    *sstable.Writer
+	last []byte // key
 	err  error
 }
 
@@ -31,6 +32,9 @@ func NewTableWriter(path string, o *Options) (*TableWriter, error) {
 	}
 	if opts.FS == nil {
 		opts.FS = vfs.OS
+	}
+	if path, err = absolute(opts.FS, path); err != nil {
+		return nil, err
 	}
 	info, err := opts.FS.Stat(path)
 	switch {
@@ -91,6 +95,11 @@ func (t *TableWriter) add(kind base.Kind, key, value []byte) error {
 	case len(value) > MaxValueLen:
 		return fmt.Errorf("%w: value of %d bytes, the limit is %d", ErrTooLarge, len(value), MaxValueLen)
 	}
+	if t.w.Entries() > 0 && bytes.Compare(key, t.last) <= 0 {
+		t.err = fmt.Errorf("lsm: write %s: key %.64q after %.64q: keys must ascend", t.path, key, t.last)
+		return t.err
+	}
+	t.last = append(t.last[:0], key...)
 	t.err = t.w.Add(key, base.MakeTrailer(0, kind), value)
 	return classify(t.err)
 }

@@ -53,6 +53,9 @@ func (db *DB) View(fn func(tx *Txn) error) error {
 		return err
 	}
 	defer tx.end()
+	if fn == nil {
+		return errNoFunction
+	}
 	return fn(tx)
 }
 
@@ -76,10 +79,15 @@ func (db *DB) Update(fn func(tx *Txn) error) error {
 	}
 }
 
+var errNoFunction = errors.New("lsm: a transaction without a function")
+
 // errConflictNow is one lost race; an ErrConflict that fn returns is not taken for it.
 var errConflictNow = errors.New("lsm: conflict in this try")
 
 func (db *DB) updateOnce(fn func(tx *Txn) error) error {
+	if fn == nil {
+		return errNoFunction
+	}
 	if err := db.writable(); err != nil {
 		return err
 	}
@@ -204,7 +212,7 @@ func (tx *Txn) DeleteRange(start, end []byte) error {
 
 func (tx *Txn) writeErr() error {
 	switch {
-	case tx.done:
+	case tx.done || tx.db.closing.Load():
 		return ErrClosed
 	case tx.batch == nil:
 		return fmt.Errorf("%w: a View cannot write, use Update", ErrReadOnly)

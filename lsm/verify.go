@@ -17,6 +17,9 @@ func (db *DB) Verify(ctx context.Context) error { return db.VerifyRange(ctx, nil
 // meaning to the end of the key space, at no more than bytesPerSecond (0: no limit).
 // Tables are checked whole.
 func (db *DB) VerifyRange(ctx context.Context, start, end []byte, bytesPerSecond int64) error {
+	if bytesPerSecond < 0 {
+		return fmt.Errorf("lsm: verify: %d bytes a second; 0 is for no limit", bytesPerSecond)
+	}
 	s := db.acquire()
 	if s == nil {
 		return ErrClosed

@@ -121,8 +121,8 @@ func removeAll(fs vfs.FS, dir string) {
 }
 
 func emptyDir(fs vfs.FS, src, dst string) error {
-	if filepath.Clean(src) == filepath.Clean(dst) {
-		return fmt.Errorf("salvage to %s: it is the store itself; name a new directory", dst)
+	if rel, err := filepath.Rel(src, dst); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("salvage to %s: that is within the store itself; name a new directory elsewhere", dst)
 	}
 	names, err := fs.List(dst)
 	if err == nil && len(names) > 0 {

@@ -9,6 +9,7 @@ type readAhead struct {
 	lo, hi int      // blocks [lo, hi) are in raw
 	size   int      // of the last read; the next is twice that
 	plain  *scratch // the block decoded last
+	stats  *Stats   // where the buffers are counted; may be nil
 }
 
 const (
@@ -19,9 +20,24 @@ const (
 func (a *readAhead) has(i int) bool { return a.lo <= i && i < a.hi }
 
 func (a *readAhead) release() {
-	putScratch(a.raw)
-	putScratch(a.plain)
+	a.put(a.raw)
+	a.put(a.plain)
 	*a = readAhead{}
+}
+
+func (a *readAhead) get(r *Reader, n int) *scratch {
+	s := getScratch(n)
+	if a.stats = r.o.Stats; a.stats != nil {
+		a.stats.Buffers.Add(int64(len(s.b)))
+	}
+	return s
+}
+
+func (a *readAhead) put(s *scratch) {
+	if s != nil && a.stats != nil {
+		a.stats.Buffers.Add(-int64(len(s.b)))
+	}
+	putScratch(s)
 }
 
 // block returns block i, valid until the next call. down says which way the walk
@@ -47,8 +63,8 @@ func (a *readAhead) block(r *Reader, i int, down, full bool) ([]byte, error) {
 		return payload, nil
 	}
 	if a.plain == nil || len(a.plain.b) < size {
-		putScratch(a.plain)
-		a.plain = getScratch(size)
+		a.put(a.plain)
+		a.plain = a.get(r, size)
 	}
 	if err := decode(a.plain.b[:size], payload, c); err != nil {
 		return nil, r.corruptBlock(i, err)
@@ -72,8 +88,8 @@ func (a *readAhead) fill(r *Reader, i int, down, full bool) error {
 	}
 	n := int(offs[hi] - offs[lo])
 	if a.raw == nil || len(a.raw.b) < n {
-		putScratch(a.raw)
-		a.raw = getScratch(max(n, a.size))
+		a.put(a.raw)
+		a.raw = a.get(r, max(n, a.size))
 	}
 	a.lo, a.hi = 0, 0
 	if s := r.o.Stats; s != nil {

@@ -57,6 +57,7 @@ type Stats struct {
 	BytesRead       atomic.Int64 // bytes read from files, read-ahead included
 	FilterProbes    atomic.Int64
 	FilterNegatives atomic.Int64 // lookups that the filter ended
+	Buffers         atomic.Int64 // bytes held now by iterators that read ahead
 }
 
 var errChecksum = errors.New("checksum mismatch")
