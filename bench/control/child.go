@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/ringwood-kv/ringwood/bench/internal/datasync"
 )
 
 // RunIfChild is the whole program in a control process, and returns at once in any
@@ -50,7 +52,7 @@ func child(dir string, stop <-chan struct{}, tell func(any) error) error {
 		if _, err := f.WriteAt(block[:], sum.Writes%blocks*blockSize); err != nil {
 			return err
 		}
-		if err := datasync(f); err != nil {
+		if err := datasync.Sync(f); err != nil {
 			return err
 		}
 		took := time.Since(due)

@@ -43,6 +43,8 @@ type Job struct {
 
 	Progress func(Progress) // called now and then, from a goroutine of the driver
 	Every    time.Duration  // how often; 0 means four times a second
+	// SeriesEvery is the length of an interval of Result.Series; 0 means a second.
+	SeriesEvery time.Duration
 	// Fraction tells how much is done where Calls does not, as a number from 0 to 1.
 	Fraction func() float64
 }
@@ -88,10 +90,13 @@ type run struct {
 // close the workers.
 func Run(ctx context.Context, job Job) (*Result, error) {
 	job.CallOps = max(job.CallOps, 1)
+	if job.SeriesEvery == 0 {
+		job.SeriesEvery = time.Second
+	}
 	if job.PauseAt == 0 {
 		job.PauseAt = 10 * time.Millisecond
 	}
-	r := &run{job: job, series: newSeries(len(job.Workers))}
+	r := &run{job: job, series: newSeries(job.SeriesEvery, len(job.Workers))}
 	r.sched = &schedule{first: job.First, calls: job.Calls, until: job.Duration, stop: &r.stop, tenth: job.Calls / 10}
 	if job.Rate > 0 {
 		r.sched.interval = float64(time.Second) * float64(job.CallOps) / job.Rate

@@ -36,6 +36,7 @@ type recorder struct {
 	index  int
 	series *series // nil for background workers
 	now    *interval
+	until  time.Duration // when that interval ends
 
 	hist   [kinds]*Histogram
 	totals Totals
@@ -67,8 +68,10 @@ func (r *recorder) record(o Outcome, start, end time.Duration) {
 	if r.series == nil {
 		return
 	}
-	if second := int(end / time.Second); second != r.now.second {
-		r.series.flush(r.index, r.now, second)
+	if end >= r.until {
+		n := int(end / r.series.every)
+		r.series.flush(r.index, r.now, n)
+		r.until = time.Duration(n+1) * r.series.every
 	}
 	r.now.ops += o.Ops
 	r.now.h.Record(end - start)

@@ -6,54 +6,55 @@ import (
 	"time"
 )
 
-// Point is one second of a run. Calls count in the second in which they ended.
+// Point is one interval of a run. Calls count in the interval in which they ended.
 type Point struct {
-	Second int
-	Ops    int64
-	P50    time.Duration
-	P99    time.Duration
-	Max    time.Duration
+	Start time.Duration // since the run began
+	Ops   int64
+	P50   time.Duration
+	P99   time.Duration
+	Max   time.Duration
 }
 
-// interval is what one worker did in one second.
+// interval is what one worker did in one of them.
 type interval struct {
-	second int
-	ops    int64
-	h      *Histogram
+	n   int
+	ops int64
+	h   *Histogram
 }
 
 func newInterval() *interval { return &interval{h: newHistogram(2)} }
 
-// series gathers the seconds of all workers. A second is finished, and its histogram
+// series gathers the intervals of all workers. An interval is finished, and its histogram
 // used again, when every worker has moved beyond it.
 type series struct {
+	every   time.Duration // length of an interval
 	mu      sync.Mutex
 	pending map[int]*interval
-	at      []int // the second each worker is in
+	at      []int // the interval each worker is in
 	points  []Point
 	free    []*interval
 }
 
-func newSeries(workers int) *series {
-	return &series{pending: make(map[int]*interval), at: make([]int, workers)}
+func newSeries(every time.Duration, workers int) *series {
+	return &series{every: every, pending: make(map[int]*interval), at: make([]int, workers)}
 }
 
-// flush adds what a worker did in one second and empties it. The worker goes on in
-// the second next, or is done if that is negative.
+// flush adds what a worker did in one interval and empties it. The worker goes on in
+// the interval next, or is done if that is negative.
 func (s *series) flush(worker int, i *interval, next int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i.ops > 0 {
-		sum := s.pending[i.second]
+		sum := s.pending[i.n]
 		if sum == nil {
-			sum = s.take(i.second)
+			sum = s.take(i.n)
 		}
 		sum.ops += i.ops
 		sum.h.Merge(i.h)
 		i.ops = 0
 		i.h.Reset()
 	}
-	i.second = next
+	i.n = next
 	if next < 0 {
 		next = math.MaxInt
 	}
@@ -61,15 +62,15 @@ func (s *series) flush(worker int, i *interval, next int) {
 	s.finish()
 }
 
-func (s *series) take(second int) *interval {
+func (s *series) take(n int) *interval {
 	var i *interval
-	if n := len(s.free); n > 0 {
-		i, s.free = s.free[n-1], s.free[:n-1]
+	if last := len(s.free) - 1; last >= 0 {
+		i, s.free = s.free[last], s.free[:last]
 	} else {
 		i = newInterval()
 	}
-	i.second = second
-	s.pending[second] = i
+	i.n = n
+	s.pending[n] = i
 	return i
 }
 
@@ -78,18 +79,18 @@ func (s *series) finish() {
 	for _, at := range s.at {
 		slowest = min(slowest, at)
 	}
-	for second, i := range s.pending {
-		if second >= slowest {
+	for n, i := range s.pending {
+		if n >= slowest {
 			continue
 		}
-		for len(s.points) <= second {
-			s.points = append(s.points, Point{Second: len(s.points)})
+		for len(s.points) <= n {
+			s.points = append(s.points, Point{Start: time.Duration(len(s.points)) * s.every})
 		}
-		p := &s.points[second]
+		p := &s.points[n]
 		p.Ops, p.P50, p.P99, p.Max = i.ops, i.h.Percentile(50), i.h.Percentile(99), i.h.Max()
 		i.ops = 0
 		i.h.Reset()
 		s.free = append(s.free, i)
-		delete(s.pending, second)
+		delete(s.pending, n)
 	}
 }

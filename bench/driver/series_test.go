@@ -2,6 +2,7 @@ package driver
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,7 @@ import (
 // A second is finished when the slowest worker has left it, in whatever order the
 // workers report.
 func TestSeries(t *testing.T) {
-	s := newSeries(2)
+	s := newSeries(time.Second, 2)
 	a, b := newInterval(), newInterval()
 	a.ops = 10
 	a.h.Record(time.Millisecond)
@@ -28,8 +29,27 @@ func TestSeries(t *testing.T) {
 	a.h.Record(time.Second)
 	s.flush(0, a, -1)
 	s.flush(1, b, -1)
-	if len(s.points) != 4 || s.points[3].Ops != 7 || s.points[1] != (Point{Second: 1}) || len(s.pending) != 0 {
+	if len(s.points) != 4 || s.points[3].Ops != 7 || s.points[1] != (Point{Start: time.Second}) || len(s.pending) != 0 {
 		t.Fatalf("%+v", s.points)
+	}
+}
+
+// Intervals can be shorter than a second, and those without a call are there too.
+func TestSeriesEvery(t *testing.T) {
+	r := newRecorder(0, newSeries(100*time.Millisecond, 1), time.Second)
+	for _, end := range []time.Duration{10, 20, 99, 100, 310} {
+		r.record(Outcome{Ops: 1}, 0, end*time.Millisecond)
+	}
+	r.finish()
+	var got []int64
+	for i, p := range r.series.points {
+		if p.Start != time.Duration(i)*100*time.Millisecond {
+			t.Errorf("interval %d begins at %v", i, p.Start)
+		}
+		got = append(got, p.Ops)
+	}
+	if !slices.Equal(got, []int64{3, 1, 0, 1}) {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -66,6 +66,14 @@ var csvColumns = []struct {
 	{"used_bytes", func(r Result) string { return fmt.Sprint(r.Disk.Used) }},
 	{"used_per_user_byte", func(r Result) string { return cell(r.Disk.UsedPerUserByte) }},
 	{"longest_pause_ns", func(r Result) string { return nanos(r.Pauses.Longest) }},
+	{"round", func(r Result) string {
+		if r.Round == 0 {
+			return ""
+		}
+		return strconv.Itoa(r.Round)
+	}},
+	{"syncs_per_op", func(r Result) string { return cell(r.PerOp(r.Counts.Syncs)) }},
+	{"block_reads_per_op", func(r Result) string { return cell(r.PerOp(r.Counts.BlockReads)) }},
 	{"longest_own_pause_ns", func(r Result) string { return orBlank(r.Pauses.Own, nanos) }},
 }
 
@@ -113,7 +121,7 @@ func WriteCSV(w io.Writer, results []Result) error {
 	return out.Error()
 }
 
-// WriteSeries writes a line for each second of each result.
+// WriteSeries writes a line for each interval of each result.
 func WriteSeries(w io.Writer, results []Result) error {
 	out := csv.NewWriter(w)
 	if err := out.Write([]string{"workload", "phase", "engine", "second", "ops", "p50_ns", "p99_ns", "max_ns"}); err != nil {
@@ -121,7 +129,7 @@ func WriteSeries(w io.Writer, results []Result) error {
 	}
 	for _, r := range results {
 		for _, s := range r.Series {
-			if err := out.Write([]string{r.Workload, r.Phase, r.Engine, strconv.Itoa(s.Second), fmt.Sprint(s.Ops),
+			if err := out.Write([]string{r.Workload, r.Phase, r.Engine, number(s.Second), fmt.Sprint(s.Ops),
 				nanos(s.P50), nanos(s.P99), nanos(s.Max)}); err != nil {
 				return err
 			}

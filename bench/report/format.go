@@ -19,16 +19,16 @@ func Count(n int64) string {
 	return s
 }
 
-// rate writes a number of operations a second.
-func rate(v float64) string {
+// Rate writes a number of operations a second.
+func Rate(v float64) string {
 	if v < 100 {
-		return three(v)
+		return Three(v)
 	}
 	return Count(int64(math.Round(v)))
 }
 
-// three writes a number with three significant digits.
-func three(v float64) string {
+// Three writes a number with three significant digits.
+func Three(v float64) string {
 	switch a := math.Abs(v); {
 	case a == 0:
 		return "0"
@@ -52,11 +52,11 @@ func Duration(d time.Duration) string {
 	case d < 1000:
 		return fmt.Sprintf("%dns", d)
 	case v < 999.5e3:
-		return three(v/1e3) + "µs"
+		return Three(v/1e3) + "µs"
 	case v < 999.5e6:
-		return three(v/1e6) + "ms"
+		return Three(v/1e6) + "ms"
 	case d < 10*time.Minute:
-		return three(v/1e9) + "s"
+		return Three(v/1e9) + "s"
 	}
 	return d.Round(time.Second).String()
 }
@@ -71,11 +71,11 @@ func Bytes(n int64) string {
 	if i == 0 {
 		return fmt.Sprintf("%d B", n)
 	}
-	return three(v) + " " + units[i]
+	return Three(v) + " " + units[i]
 }
 
-// known writes *v, or "-" where nobody knows.
-func known[T any](v *T, write func(T) string) string {
+// Known writes *v, or "-" where nobody knows.
+func Known[T any](v *T, write func(T) string) string {
 	if v == nil {
 		return "-"
 	}

@@ -25,8 +25,10 @@ func NewLive(w io.Writer, terminal bool) *Live { return &Live{w: w, terminal: te
 const plainEvery = 5 * time.Second
 
 // Show shows the progress of what is called name.
-func (l *Live) Show(name string, p driver.Progress) {
-	line := liveLine(name, p)
+func (l *Live) Show(name string, p driver.Progress) { l.Line(liveLine(name, p)) }
+
+// Line shows a line of the caller's own.
+func (l *Live) Line(line string) {
 	if l.terminal {
 		fmt.Fprintf(l.w, "\r\x1b[K%s", line)
 		l.shown = true
@@ -52,7 +54,7 @@ func liveLine(name string, p driver.Progress) string {
 	if p.Done >= 0 {
 		fmt.Fprintf(&b, "%3.0f%%, ", p.Done*100)
 	}
-	fmt.Fprintf(&b, "%s ops in %s, now %s/s, mean %s/s", Count(p.Ops), Duration(p.Elapsed), rate(p.Rate), rate(p.Mean))
+	fmt.Fprintf(&b, "%s ops in %s, now %s/s, mean %s/s", Count(p.Ops), Duration(p.Elapsed), Rate(p.Rate), Rate(p.Mean))
 	if p.Left >= 0 {
 		fmt.Fprintf(&b, ", %s left", Duration(p.Left))
 	}

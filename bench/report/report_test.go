@@ -207,11 +207,11 @@ func TestFormats(t *testing.T) {
 		"512 B":     Bytes(512),
 		"1.50 KiB":  Bytes(1536),
 		"270 MiB":   Bytes(270 << 20),
-		"0.123":     three(0.1234),
-		"5e-05":     three(0.00005),
-		"1.00":      three(0.9996),
-		"10.0":      three(9.996),
-		"12,346":    rate(12345.6),
+		"0.123":     Three(0.1234),
+		"5e-05":     Three(0.00005),
+		"1.00":      Three(0.9996),
+		"10.0":      Three(9.996),
+		"12,346":    Rate(12345.6),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -25,6 +25,7 @@ type Result struct {
 	Workload string   `json:"workload"`
 	Phase    string   `json:"phase"` // "load", "capacity" (before an open loop at a share of it) or "run"
 	Engine   string   `json:"engine"`
+	Round    int      `json:"round,omitempty"` // of a comparison, from 1
 	Settings Settings `json:"settings"`
 
 	Ops          int64   `json:"ops"`
@@ -58,6 +59,15 @@ type Result struct {
 	Series      []Second      `json:"series"`
 
 	Histograms map[driver.Kind]*driver.Histogram `json:"-"`
+}
+
+// PerOp divides a count by the operations; nil for what nobody knows.
+func (r Result) PerOp(n *int64) *float64 {
+	if n == nil || r.Ops == 0 {
+		return nil
+	}
+	q := float64(*n) / float64(r.Ops)
+	return &q
 }
 
 // Settings are what the run was asked for.
@@ -178,9 +188,9 @@ type Disk struct {
 	AllocPerUserByte   *float64 `json:"allocated_per_user_byte"`
 }
 
-// Second is a second of the run.
+// Second is a second of the run, or a shorter interval.
 type Second struct {
-	Second int           `json:"second"`
+	Second float64       `json:"second"` // when it began
 	Ops    int64         `json:"ops"`
 	P50    time.Duration `json:"p50_ns"`
 	P99    time.Duration `json:"p99_ns"`

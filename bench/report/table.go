@@ -40,9 +40,9 @@ func (t *Table) Add(r Result) {
 		t.header = true
 		fmt.Fprintf(t.w, "\n"+speedFormat, "workload", "op", "ops/s", "CPU µs/op", "p50", "p95", "p99", "p99.9", "max")
 	}
-	name, cpu := label(r), known(r.Process.CPUPerOp, three)
+	name, cpu := label(r), Known(r.Process.CPUPerOp, Three)
 	if len(r.Latency) != 1 {
-		fmt.Fprintf(t.w, "%-22s %-7s %12s %10s\n", name, "all", rate(r.OpsPerSecond), cpu)
+		fmt.Fprintf(t.w, "%-22s %-7s %12s %10s\n", name, "all", Rate(r.OpsPerSecond), cpu)
 		name, cpu = "", ""
 	}
 	for _, l := range r.Latency {
@@ -71,7 +71,7 @@ func label(r Result) string {
 }
 
 func (t *Table) latency(name, cpu string, speed float64, l Latency) {
-	fmt.Fprintf(t.w, speedFormat, name, l.Kind, rate(speed), cpu, Duration(l.P50), Duration(l.P95),
+	fmt.Fprintf(t.w, speedFormat, name, l.Kind, Rate(speed), cpu, Duration(l.P50), Duration(l.P95),
 		Duration(l.P99), Duration(l.P999), Duration(l.Max))
 }
 
@@ -85,11 +85,11 @@ func (t *Table) Finish() {
 	fmt.Fprintf(t.w, "\n"+costFormat, "workload", "settling", "ops/s incl.", "MiB/s", "write amp", "disk/user", "peak RSS", "allocs/op", "misses", "pause")
 	for _, r := range t.all {
 		fmt.Fprintf(t.w, costFormat, label(r),
-			known(r.SettleSeconds, func(s float64) string { return Duration(time.Duration(s * 1e9)) }),
-			known(r.SettledOpsPerSecond, rate),
-			three(float64(r.UserRead+r.UserWritten)/r.Seconds/(1<<20)),
-			known(r.Disk.WriteAmplification, three), known(r.Disk.AllocPerUserByte, three),
-			known(r.Process.PeakMemory, Bytes), three(r.Process.AllocsPerOp), Count(r.Misses),
+			Known(r.SettleSeconds, func(s float64) string { return Duration(time.Duration(s * 1e9)) }),
+			Known(r.SettledOpsPerSecond, Rate),
+			Three(float64(r.UserRead+r.UserWritten)/r.Seconds/(1<<20)),
+			Known(r.Disk.WriteAmplification, Three), Known(r.Disk.AllocPerUserByte, Three),
+			Known(r.Process.PeakMemory, Bytes), Three(r.Process.AllocsPerOp), Count(r.Misses),
 			Duration(r.Pauses.Longest))
 	}
 	fmt.Fprintln(t.w, "\nsettling: flushes and compactions after the last operation; then operations by the time of both.")
@@ -113,7 +113,7 @@ func notes(r Result) (list []string) {
 	}
 	if o := r.OpenLoop; o != nil {
 		add("open loop at %s ops/s, latencies from when a call was due; the driver itself was late by %s (p50), %s (p99)",
-			rate(o.Rate), Duration(o.Pacing.P50), Duration(o.Pacing.P99))
+			Rate(o.Rate), Duration(o.Pacing.P50), Duration(o.Pacing.P99))
 		if o.Behind > 0.1 {
 			add("the rate is beyond the capacity: the last calls began %s late", Duration(time.Duration(o.Behind*1e9)))
 		}
@@ -128,7 +128,7 @@ func notes(r Result) (list []string) {
 		}
 	}
 	if n := len(r.Tenths); n == 10 && slow(r) {
-		add("by tenths of the operations: %s ops/s in the first, %s in the last", rate(r.Tenths[0]), rate(r.Tenths[n-1]))
+		add("by tenths of the operations: %s ops/s in the first, %s in the last", Rate(r.Tenths[0]), Rate(r.Tenths[n-1]))
 	}
 	if t := r.Trace; t != nil {
 		add("%s requests on %s keys: %s reads (%s hits, %s misses, as expected), %s writes, %s deletes",

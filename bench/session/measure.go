@@ -128,7 +128,7 @@ func (m *measurement) result(res *driver.Result, logical int64) report.Result {
 		}
 	}
 	for _, p := range res.Series {
-		r.Series = append(r.Series, report.Second(p))
+		r.Series = append(r.Series, report.Second{Second: p.Start.Seconds(), Ops: p.Ops, P50: p.P50, P99: p.P99, Max: p.Max})
 	}
 	r.Tenths = tenths(res)
 	m.process(&r, res)

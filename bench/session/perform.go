@@ -39,8 +39,8 @@ func (s *Session) perform(ctx context.Context, w workload.Workload, p workload.P
 	fail := func(err error) (report.Result, error) {
 		return report.Result{}, fmt.Errorf("%s on %s: %w", w.Name, s.cfg.Kind.Name, err)
 	}
-	before := s.state
-	s.state = workload.Part // unless it gets to its end
+	before := s.has.State
+	s.has.State = workload.Part // unless it gets to its end
 	run, err := w.Start(s.e, p)
 	if err != nil {
 		return fail(err)
@@ -49,7 +49,7 @@ func (s *Session) perform(ctx context.Context, w workload.Workload, p workload.P
 	per := w.CallOps(p)
 	d := driver.Job{
 		Workers: run.Workers, Background: run.Background, BackgroundRate: p.WriteRate,
-		Calls: (p.Operations + per - 1) / per, CallOps: per, Rate: j.rate, Duration: j.duration, PauseAt: s.cfg.PauseAt,
+		Calls: (p.Operations + per - 1) / per, CallOps: per, Rate: j.rate, Duration: j.duration, PauseAt: s.cfg.PauseAt, SeriesEvery: s.cfg.Series,
 	}
 	if j.warmup > 0 {
 		warm := d
@@ -77,7 +77,7 @@ func (s *Session) perform(ctx context.Context, w workload.Workload, p workload.P
 		}
 	}
 	s.leave(w, p, before, res)
-	r := m.result(res, s.logical)
+	r := m.result(res, s.has.Logical)
 	r.Workload, r.Phase = w.Name, j.phase
 	r.Settings = s.settings(w, p, run)
 	m.openLoop(&r, res, j.rate)
@@ -103,18 +103,16 @@ func (s *Session) leave(w workload.Workload, p workload.Params, before workload.
 	done := !res.Interrupted && (p.Operations == 0 || res.Totals.Ops >= p.Operations)
 	switch {
 	case w.Leaves == workload.Unknown:
-		s.state = before
-		return
+		s.has.State = before
 	case w.Needs == workload.Empty && w.Leaves == workload.Loaded && done && res.Totals.Ops >= p.Records:
-		s.data, s.params, s.state = w.Data, p, workload.Loaded
-		s.logical = logicalBytes(w.Data, p)
+		s.has = full(w.Data, p)
 	case w.Leaves == workload.Grown:
-		s.state = workload.Grown
-		if s.logical > 0 {
-			s.logical += res.Totals.Written // what was written was inserted
+		s.has.State = workload.Grown
+		if s.has.Logical > 0 {
+			s.has.Logical += res.Totals.Written // what was written was inserted
 		}
 	default:
-		s.state, s.logical = workload.Part, 0
+		s.has = Contents{State: workload.Part}
 	}
 }
 

@@ -19,12 +19,12 @@ func (s *Session) prepare(ctx context.Context, w workload.Workload, p workload.P
 		}
 		return nil, s.open(s.wanted(w))
 	}
-	if s.state == workload.Unknown {
+	if s.has.State == workload.Unknown {
 		if err := s.explore(ctx, w, p); err != nil {
 			return nil, err
 		}
 	}
-	if !s.holds(w, p) {
+	if !s.has.Suit(w, p) {
 		if !s.ours {
 			return nil, s.refuse(w, p)
 		}
@@ -50,7 +50,7 @@ func (s *Session) wanted(w workload.Workload) engine.Durability {
 
 // needEmpty empties the store if it is ours.
 func (s *Session) needEmpty(name string) error {
-	if s.state == workload.Empty {
+	if s.has.State == workload.Empty {
 		return nil
 	}
 	if !s.ours {
@@ -59,15 +59,9 @@ func (s *Session) needEmpty(name string) error {
 	return s.empty()
 }
 
-// holds tells whether the store has what w needs.
-func (s *Session) holds(w workload.Workload, p workload.Params) bool {
-	return s.state >= w.Needs && s.data == w.Data && s.params.Records == p.Records &&
-		s.params.ValueSize == p.ValueSize && (w.Data == workload.YCSB || s.params.KeySize == p.KeySize)
-}
-
 func (s *Session) refuse(w workload.Workload, p workload.Params) error {
 	fix := fmt.Sprintf("load it with `kvbench load --workload %s --records %d --dir %s --fresh`", w.Name, p.Records, s.dir)
-	if s.state == workload.Grown && s.data == w.Data {
+	if s.has.State == workload.Grown && s.has.Data == w.Data {
 		return fmt.Errorf("%s needs exactly %d records, and the store in %s has others beyond (workloads d and e insert): %s", w.Name, p.Records, s.dir, fix)
 	}
 	return fmt.Errorf("%s needs %d records with values of %d bytes, which the store in %s does not have: give --records, --value-size and --key-size as it was loaded, or %s",
@@ -130,10 +124,9 @@ func (s *Session) explore(ctx context.Context, w workload.Workload, p workload.P
 	if err != nil {
 		return err
 	}
-	s.data, s.params, s.state = w.Data, p, workload.Loaded
-	s.logical = logicalBytes(w.Data, p)
+	s.has = full(w.Data, p)
 	if more {
-		s.state, s.logical = workload.Grown, 0
+		s.has.State, s.has.Logical = workload.Grown, 0
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (s *Session) replay(ctx context.Context, t *trace.Replay) (report.Result, e
 		Workers: t.Workers(), Rate: s.cfg.Rate, Duration: s.cfg.Duration, PauseAt: s.cfg.PauseAt, Fraction: t.Fraction,
 	}
 	s.watch(&d, "replay")
-	s.state = workload.Part
+	s.has.State = workload.Part
 	m := s.begin()
 	if err := m.control(s.cfg.Rate > 0); err != nil {
 		return report.Result{}, err

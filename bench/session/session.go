@@ -29,16 +29,20 @@ import (
 
 // Config says what to measure on.
 type Config struct {
-	Kind       engine.Kind
-	Dir        string // "" means a temporary one, which Close removes
-	Fresh      bool   // begin by emptying Dir, if a store of Kind is in it
-	Memory     int64  // of the engine; 0 means its default
+	Kind  engine.Kind
+	Dir   string // "" means a temporary one, which Close removes
+	Fresh bool   // begin by emptying Dir, if a store of Kind is in it
+	// Holds says what an earlier session left in Dir, which this one may use and empty
+	// as its own. Nil means that Dir must be empty, or is somebody's.
+	Holds      *Contents
+	Memory     int64 // of the engine; 0 means its default
 	Durability engine.Durability
 	Params     workload.Params
 
 	Rate     float64 // operations a second: an open loop; 0 means a closed one
 	Share    float64 // in place of Rate: a share of the capacity, which is measured first
 	Duration time.Duration
+	Series   time.Duration // length of an interval of Result.Series; 0 means a second
 	Warmup   time.Duration // before the measurement, for workloads that do not fill
 	PauseAt  time.Duration // how long a call must take to be a pause; 0 means 10 ms
 	Control  bool          // run a control process beside open loops
@@ -58,16 +62,36 @@ type Session struct {
 	durability engine.Durability
 	opened     *time.Duration // how long that took, until a result has told it
 
-	// What the store holds; state Unknown if it was there before.
-	data    workload.DataSet
-	params  workload.Params // sizes of the records
-	state   workload.State
-	logical int64 // bytes of the records that are there; 0 if unknown
+	has Contents
+}
+
+// Contents is what a store holds, as far as a session knows.
+type Contents struct {
+	State     workload.State // Unknown if the store was there before
+	Data      workload.DataSet
+	Records   int64
+	KeySize   int
+	ValueSize int
+	Logical   int64 // bytes of the records that are there; 0 if unknown
+}
+
+// full returns the contents of a store after all records of p were written to it.
+func full(d workload.DataSet, p workload.Params) Contents {
+	return Contents{
+		State: workload.Loaded, Data: d, Records: p.Records, KeySize: p.KeySize, ValueSize: p.ValueSize,
+		Logical: logicalBytes(d, p),
+	}
+}
+
+// Suit tells whether w finds the records it needs, for completed params.
+func (c Contents) Suit(w workload.Workload, p workload.Params) bool {
+	return c.State >= w.Needs && c.Data == w.Data && c.Records == p.Records &&
+		c.ValueSize == p.ValueSize && (w.Data == workload.YCSB || c.KeySize == p.KeySize)
 }
 
 // Open prepares the directory. The store itself is opened when a workload needs it.
 func Open(cfg Config) (*Session, error) {
-	s := &Session{cfg: cfg, dir: cfg.Dir, state: workload.Empty, ours: true}
+	s := &Session{cfg: cfg, dir: cfg.Dir, has: Contents{State: workload.Empty}, ours: true}
 	if s.cfg.PauseAt == 0 {
 		s.cfg.PauseAt = 10 * time.Millisecond
 	}
@@ -77,6 +101,10 @@ func Open(cfg Config) (*Session, error) {
 			return nil, err
 		}
 		s.root, s.dir = root, filepath.Join(root, "store")
+		return s, nil
+	}
+	if cfg.Holds != nil {
+		s.has = *cfg.Holds
 		return s, nil
 	}
 	entries, err := os.ReadDir(cfg.Dir)
@@ -89,7 +117,7 @@ func Open(cfg Config) (*Session, error) {
 	if !s.hasStore() {
 		return nil, fmt.Errorf("%s is not empty, and no store of the engine %q is in it: give --dir an empty or a new directory", cfg.Dir, cfg.Kind.Name)
 	}
-	s.ours, s.state = false, workload.Unknown
+	s.ours, s.has.State = false, workload.Unknown
 	if cfg.Fresh {
 		s.ours = true
 		return s, s.empty()
@@ -101,6 +129,9 @@ func (s *Session) hasStore() bool {
 	_, err := os.Stat(filepath.Join(s.dir, s.cfg.Kind.Marker))
 	return s.cfg.Kind.Marker != "" && err == nil
 }
+
+// Contents returns what the store holds now.
+func (s *Session) Contents() Contents { return s.has }
 
 // Dir returns the directory of the store.
 func (s *Session) Dir() string { return s.dir }
@@ -157,7 +188,7 @@ func (s *Session) empty() error {
 			return err
 		}
 	}
-	s.state, s.logical = workload.Empty, 0
+	s.has = Contents{State: workload.Empty}
 	return nil
 }
 
@@ -168,6 +199,17 @@ func (s *Session) Load(ctx context.Context, d workload.DataSet) ([]report.Result
 		return nil, err
 	}
 	return s.Run(ctx, w)
+}
+
+// Prepare loads the records that a workload needs, unless the store has them.
+func (s *Session) Prepare(ctx context.Context, w workload.Workload) error {
+	p, err := w.Complete(s.cfg.Params, s.cfg.Duration > 0)
+	if err != nil {
+		return fmt.Errorf("%s: %w", w.Name, err)
+	}
+	p.Unchecked = s.cfg.Kind.Forgetful
+	_, err = s.prepare(ctx, w, p)
+	return err
 }
 
 // Run performs a workload. The results are its own, the last one, and before it those

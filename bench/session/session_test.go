@@ -137,6 +137,35 @@ func TestExistingStore(t *testing.T) {
 	}
 }
 
+// What one session left, the next one may use as its own, if it is told what it is.
+func TestHolds(t *testing.T) {
+	d := &mapengine.Disk{}
+	dir := filepath.Join(t.TempDir(), "store")
+	in := func(c *Config) { c.Dir = dir }
+	s := open(t, d, in)
+	if err := s.Prepare(context.Background(), find(t, "readrandom")); err != nil {
+		t.Fatal(err)
+	}
+	left := s.Contents()
+	s.Close()
+	if left.State != workload.Loaded || left.Data != workload.Decimal || left.Records != 200 || left.Logical != 200*116 {
+		t.Errorf("%+v", left)
+	}
+	if p, err := find(t, "scan").Complete(s.cfg.Params, false); err != nil || !left.Suit(find(t, "scan"), p) || left.Suit(find(t, "a"), p) {
+		t.Errorf("what the store suits: %v", err)
+	}
+	s = open(t, d, func(c *Config) { in(c); c.Holds = &left })
+	if got, _ := run(t, s, "scan", "deleterandom"); strings.Join(got, " ") != "scan:run deleterandom:run" {
+		t.Errorf("%v", got)
+	}
+	left = s.Contents()
+	s.Close()
+	s = open(t, d, func(c *Config) { in(c); c.Holds = &left })
+	if got, _ := run(t, s, "readrandom", "fillseq"); strings.Join(got, " ") != "load:load readrandom:run fillseq:run" {
+		t.Errorf("after deletes: %v", got)
+	}
+}
+
 // What is no store is never touched, whatever the flags say.
 func TestForeignDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()

@@ -18,26 +18,26 @@ const (
 
 // Params sizes a workload. Zero means the default where the comment names one.
 type Params struct {
-	Records    int64 // in the store before the workload starts, at least 2; 0 means 100,000 for YCSB and 1,000,000 for the others
-	Operations int64 // planned; 0 means the workload's own number
-	KeySize    int   // bytes; 0 means 16. YCSB's keys have a size of their own
-	ValueSize  int   // bytes; 0 means 1,000 for YCSB and 100 for the others
-	Ratio      float64
-	Seed       uint64
-	Threads    int // 0 means 1
+	Records    int64   `json:"records,omitempty"`    // in the store before the workload starts, at least 2; 0 means 100,000 for YCSB and 1,000,000 for the others
+	Operations int64   `json:"operations,omitempty"` // planned; 0 means the workload's own number
+	KeySize    int     `json:"key_size,omitempty"`   // bytes; 0 means 16. YCSB's keys have a size of their own
+	ValueSize  int     `json:"value_size,omitempty"` // bytes; 0 means 1,000 for YCSB and 100 for the others
+	Ratio      float64 `json:"compression_ratio,omitempty"`
+	Seed       uint64  `json:"seed,omitempty"`
+	Threads    int     `json:"threads,omitempty"` // 0 means 1
 
-	Update       Update  // YCSB; "" means Row
-	Distribution string  // of requests; "" means the workload's own
-	HotSet       float64 // hotspot: this share of the records … 0 means 0.2
-	HotOps       float64 // … gets this share of the operations; 0 means 0.8
+	Update       Update  `json:"update,omitempty"`       // YCSB; "" means Row
+	Distribution string  `json:"distribution,omitempty"` // of requests; "" means the workload's own
+	HotSet       float64 `json:"hot_set,omitempty"`      // hotspot: this share of the records … 0 means 0.2
+	HotOps       float64 `json:"hot_ops,omitempty"`      // … gets this share of the operations; 0 means 0.8
 
-	Batch     int     // fillbatch: records in a batch; 0 means 100
-	Nexts     int     // seekrandom: steps after each seek; 0 means 10
-	Queue     int64   // deleteseq: length of the queue; 0 means 10,000
-	WriteRate float64 // readwhilewriting: writes a second; 0 means as fast as it goes
+	Batch     int     `json:"batch,omitempty"`      // fillbatch: records in a batch; 0 means 100
+	Nexts     int     `json:"nexts,omitempty"`      // seekrandom: steps after each seek; 0 means 10
+	Queue     int64   `json:"queue,omitempty"`      // deleteseq: length of the queue; 0 means 10,000
+	WriteRate float64 `json:"write_rate,omitempty"` // readwhilewriting: writes a second; 0 means as fast as it goes
 
 	// Unchecked leaves out the count of lost records, for an engine that keeps nothing.
-	Unchecked bool
+	Unchecked bool `json:"unchecked,omitempty"`
 }
 
 // Distributions are the names that Params.Distribution takes.

@@ -40,7 +40,7 @@ type options struct {
 	output outputs
 }
 
-// newOptions makes the flags that all commands have.
+// newOptions makes an empty set of flags, with the help of a command.
 func newOptions(name, usage, help string, c console) *options {
 	o := &options{FlagSet: pflag.NewFlagSet(name, pflag.ContinueOnError)}
 	o.SortFlags = false
@@ -48,18 +48,26 @@ func newOptions(name, usage, help string, c console) *options {
 	o.Usage = func() {
 		fmt.Fprintf(c.out, "Usage: kvbench %s %s\n\n%s%s", name, usage, help, o.FlagUsages())
 	}
-	o.memory, o.durability = 256<<20, durability{engine.OS}
+	return o
+}
 
-	o.StringVar(&o.engine, "engine", engine.Kinds()[0].Name, "what to measure; `kvbench list` shows them")
+// storeFlags are those of commands that work on one store.
+func (o *options) storeFlags() {
+	o.StringVar(&o.engine, "engine", engine.Kinds()[0].Name, "what to measure, by `NAME`; kvbench list shows them")
 	o.StringVar(&o.dir, "dir", "", "directory of the store; without it a temporary one, removed afterwards")
 	o.BoolVar(&o.fresh, "fresh", false, "delete the store that is in --dir first")
+	o.IntVar(&o.threads, "threads", 1, "operations under way at the same time")
+	o.engineFlags()
+}
+
+// engineFlags say how engines are opened, and what is written to them.
+func (o *options) engineFlags() {
+	o.memory, o.durability = 256<<20, durability{engine.OS}
 	o.Var(&o.memory, "memory", "memory budget of the engine")
 	o.Var(&o.durability, "durability", "what a write has survived when it is acknowledged: a power cut, the death of the process, nothing")
-	o.IntVar(&o.threads, "threads", 1, "operations under way at the same time")
 	o.Uint64Var(&o.seed, "seed", 1, "of everything random: the same seed performs the same operations")
 	o.Var(&o.valueSize, "value-size", "bytes of a value (default 1000 for YCSB, 100 for others)")
 	o.Float64Var(&o.ratio, "compression-ratio", 0.5, "share of their size to which values compress")
-	return o
 }
 
 // loopFlags are those of what is driven for its own sake.
@@ -80,7 +88,7 @@ func (o *options) workloadFlags() {
 	o.Var(&o.operations, "operations", "operations to perform (default: as many as records, for most)")
 	o.DurationVar(&o.warmup, "warmup", 0, "run this long before measuring, for workloads that do not fill a store")
 	o.StringVar((*string)(&o.params.Update), "update", string(workload.Row), "YCSB updates: row (read the row, change a field, write it) or blind (write a new row)")
-	o.StringVar(&o.params.Distribution, "distribution", "", "of the requests, in place of the workload's own; `kvbench list` shows them")
+	o.StringVar(&o.params.Distribution, "distribution", "", "of the requests, by `NAME`, in place of the workload's own; kvbench list shows them")
 	o.Float64Var(&o.params.HotSet, "hot-set", 0.2, "hotspot: this share of the records …")
 	o.Float64Var(&o.params.HotOps, "hot-ops", 0.8, "… gets this share of the operations")
 	o.IntVar(&o.params.Batch, "batch", 100, "fillbatch: records in a batch")
@@ -107,21 +115,33 @@ func (o *options) config() (session.Config, error) {
 	switch {
 	case o.threads < 1:
 		return session.Config{}, usagef("--threads %d: at least one is needed", o.threads)
-	case o.duration < 0 || o.warmup < 0 || o.pause < 0:
-		return session.Config{}, usagef("--duration, --warmup and --pause can't be negative")
 	case o.fresh && o.dir == "":
 		return session.Config{}, usagef("--fresh deletes the store in --dir: name one; a temporary store is always fresh")
-	case o.Changed("value-size") && o.valueSize == 0 || o.Changed("key-size") && o.keySize == 0:
-		return session.Config{}, usagef("--value-size and --key-size are at least 1")
-	case o.ratio <= 0 || o.ratio > 1:
-		return session.Config{}, usagef("--compression-ratio %v: write a share above 0 and up to 1", o.ratio)
 	}
-	p := o.params
-	p.Records, p.Operations, p.Queue = int64(o.records), int64(o.operations), int64(o.queue)
-	p.KeySize, p.ValueSize = int(o.keySize), int(o.valueSize)
-	p.Threads, p.Seed, p.Ratio = o.threads, o.seed, o.ratio
+	p, err := o.sizes()
+	if err != nil {
+		return session.Config{}, err
+	}
+	p.Threads = o.threads
 	return session.Config{
 		Kind: kind, Dir: o.dir, Fresh: o.fresh, Memory: int64(o.memory), Durability: o.durability.Durability, Params: p,
 		Rate: o.rate.perSecond, Share: o.rate.share, Duration: o.duration, Warmup: o.warmup, PauseAt: o.pause, Control: o.control,
 	}, nil
+}
+
+// sizes makes a workload's parameters of the flags, without threads.
+func (o *options) sizes() (workload.Params, error) {
+	switch {
+	case o.duration < 0 || o.warmup < 0 || o.pause < 0:
+		return o.params, usagef("--duration, --warmup and --pause can't be negative")
+	case o.Changed("value-size") && o.valueSize == 0 || o.Changed("key-size") && o.keySize == 0:
+		return o.params, usagef("--value-size and --key-size are at least 1")
+	case o.ratio <= 0 || o.ratio > 1:
+		return o.params, usagef("--compression-ratio %v: write a share above 0 and up to 1", o.ratio)
+	}
+	p := o.params
+	p.Records, p.Operations, p.Queue = int64(o.records), int64(o.operations), int64(o.queue)
+	p.KeySize, p.ValueSize = int(o.keySize), int(o.valueSize)
+	p.Seed, p.Ratio = o.seed, o.ratio
+	return p, nil
 }

@@ -70,6 +70,42 @@ any case. Without an operation, a request reads, or writes what the trace has no
 
 `
 
+const compareHelp = `Measure engines side by side. In each round each workload runs on each engine, one after
+the other, in a process of its own; the order rotates. The table has medians over the
+rounds, and how many times as fast the first engine is as each other: the median of the
+ratios of each round's pair, with an exact interval, and win, tie or loss.
+
+  kvbench compare -w fillrandom,readrandom -n 200k       a first look, in a minute or two
+  kvbench compare -w all --html page.html --json all.json
+  kvbench compare --engines lsm,goleveldb,noop -w readrandom,a --threads 1,2,16
+  kvbench compare -w fillsync --durability sync --operations 20k --rounds 9
+  kvbench compare -w readrandom,c --duration 10s --warmup 2s
+  kvbench compare -w overwrite --rate 80% --duration 1m  open loop at a share of each engine's capacity
+  kvbench compare -w fillrandom --benchfmt b.txt; benchstat -col /engine b.txt
+  kvbench report all.json --html page.html               the same again, without measuring
+
+Five rounds give an interval of 93.75%, six one of 96.9%; fewer than five no verdict.
+Everything that is set, memory and durability first, applies to all engines. With Ctrl-C
+what was measured is reported; a second one ends at once.
+
+`
+
+const reportHelp = `Print the table of comparisons again, and write their page. The rounds of several files
+count together if all of them measured the same, on the same machine, with the same program.
+
+  kvbench report all.json --html page.html
+  kvbench report morning.json evening.json
+
+`
+
+const limitsHelp = `Measure what the machine itself can do, without any engine: memory, files, syncs, checksums
+and compression. "kvbench compare" does the same first, and says how far each row is from it.
+
+  kvbench limits --dir /data
+  kvbench limits --json limits.json
+
+`
+
 // list prints what there is.
 func list(_ context.Context, args []string, c console) error {
 	if len(args) > 0 {

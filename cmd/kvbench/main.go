@@ -1,10 +1,12 @@
 // Kvbench measures key-value engines: it loads records, runs workloads (YCSB A to F,
-// those of db_bench) and replays traces of real requests, verifying what it reads.
+// those of db_bench), replays traces of real requests, verifying what it reads, and
+// compares engines side by side.
 //
 //	kvbench run --workload a,b,c
 //	kvbench run --workload fillrandom,readrandom --records 5M --threads 2
 //	kvbench run --workload overwrite --rate 70% --duration 1m
 //	kvbench replay trace.csv
+//	kvbench compare --engines lsm,goleveldb --workloads fillrandom,readrandom --html page.html
 //
 // `kvbench help` and `kvbench run --help` say the rest. The exit status is 0 when all
 // went well, 1 when something failed (a store that answers wrongly included) and 2
@@ -22,7 +24,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ringwood-kv/ringwood/bench/compare"
 	"github.com/ringwood-kv/ringwood/bench/control"
+	"github.com/ringwood-kv/ringwood/bench/engine"
 	"github.com/spf13/pflag"
 )
 
@@ -35,6 +39,7 @@ const (
 
 func main() {
 	control.RunIfChild()
+	compare.RunIfChild(engine.Find)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once
 	os.Exit(run(ctx, os.Args[1:], console{os.Stdout, os.Stderr, isTerminal(os.Stderr)}))
@@ -69,6 +74,9 @@ func commands() []command {
 		{"load", "[flags]", "write the records of a workload into a store", load},
 		{"run", "--workload NAME[,NAME…] [flags]", "run workloads, loading what they need", runWorkloads},
 		{"replay", "TRACE [flags]", "replay a trace of requests and verify every read", replay},
+		{"compare", "--workloads NAME[,NAME…] [flags]", "measure engines side by side, in rounds", compareEngines},
+		{"report", "FILE.json… [flags]", "tables and a page from what compare measured", reportFiles},
+		{"limits", "[flags]", "measure what the machine itself can do", measureLimits},
 		{"list", "", "list engines and workloads", list},
 	}
 }

@@ -10,12 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringwood-kv/ringwood/bench/compare"
 	"github.com/ringwood-kv/ringwood/bench/control"
+	"github.com/ringwood-kv/ringwood/bench/engine"
 	"github.com/ringwood-kv/ringwood/bench/report"
 )
 
 func TestMain(m *testing.M) {
 	control.RunIfChild()
+	compare.RunIfChild(engine.Find)
 	os.Exit(m.Run())
 }
 
@@ -50,40 +53,55 @@ func contains(t *testing.T, text string, words ...string) {
 // Wrong command lines end with status 2, and say what is wrong and what to do.
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                                      "Start here",
-		"go":                                    `unknown command "go": it is one of load, run, replay, list`,
-		"run":                                   "--workload is missing: it is one or more of a, b",
-		"run --workload zz":                     `unknown workload "zz"`,
-		"run -w a extra":                        `unexpected argument "extra"`,
-		"run -w a --foo":                        "unknown flag: --foo",
-		"run -w a --records many":               "write a number like",
-		"run -w a --records -5":                 "write a number like",
-		"run -w a --records 1":                  "at least 2 records",
-		"run -w a --records 1.5":                "write a number like",
-		"run -w a --memory lots":                "write a size like",
-		"run -w a --rate 0":                     "70%",
-		"run -w a --rate 0%":                    "70%",
-		"run -w a --rate x":                     "70%",
-		"run -w a --durability max":             "sync, os, none",
-		"run -w a --threads 0":                  "at least one",
-		"run -w a --duration -5s":               "negative",
-		"run -w a --engine rocks":               "it is one of lsm",
-		"run -w a --fresh":                      "--dir",
-		"run -w a --value-size 0":               "at least 1",
-		"run -w a --value-size 1001":            "divided by 10",
-		"run -w a --compression-ratio 0":        "above 0",
-		"run -w a --distribution odd":           "scrambled",
-		"run -w a --update never":               "row or blind",
-		"run -w readrandom -n 100 --key-size 2": "make them longer",
-		"run -w a --json - --csv -":             "only one",
-		"run -w a --json /no/such/dir/file":     "no such file",
-		"load --workload zz":                    "unknown workload",
-		"load extra":                            "unexpected",
-		"replay":                                "one trace",
-		"replay a b":                            "one trace",
-		"replay /no/such/trace.csv":             "no such file",
-		"replay main.go --rate 50%":             "no capacity",
-		"list all":                              "no arguments",
+		"":                                          "Start here",
+		"go":                                        `unknown command "go": it is one of load, run, replay, compare, report, limits, list`,
+		"run":                                       "--workload is missing: it is one or more of a, b",
+		"run --workload zz":                         `unknown workload "zz"`,
+		"run -w a extra":                            `unexpected argument "extra"`,
+		"run -w a --foo":                            "unknown flag: --foo",
+		"run -w a --records many":                   "write a number like",
+		"run -w a --records -5":                     "write a number like",
+		"run -w a --records 1":                      "at least 2 records",
+		"run -w a --records 1.5":                    "write a number like",
+		"run -w a --memory lots":                    "write a size like",
+		"run -w a --rate 0":                         "70%",
+		"run -w a --rate 0%":                        "70%",
+		"run -w a --rate x":                         "70%",
+		"run -w a --durability max":                 "sync, os, none",
+		"run -w a --threads 0":                      "at least one",
+		"run -w a --duration -5s":                   "negative",
+		"run -w a --engine rocks":                   "it is one of lsm",
+		"run -w a --fresh":                          "--dir",
+		"run -w a --value-size 0":                   "at least 1",
+		"run -w a --value-size 1001":                "divided by 10",
+		"run -w a --compression-ratio 0":            "above 0",
+		"run -w a --distribution odd":               "scrambled",
+		"run -w a --update never":                   "row or blind",
+		"run -w readrandom -n 100 --key-size 2":     "make them longer",
+		"run -w a --json - --csv -":                 "only one",
+		"run -w a --json /no/such/dir/file":         "no such file",
+		"load --workload zz":                        "unknown workload",
+		"load extra":                                "unexpected",
+		"replay":                                    "one trace",
+		"replay a b":                                "one trace",
+		"replay /no/such/trace.csv":                 "no such file",
+		"replay main.go --rate 50%":                 "no capacity",
+		"compare":                                   "--workloads is missing: it is all, or one or more of a, b",
+		"compare -w zz":                             `unknown workload "zz"`,
+		"compare -w a --engines lsm,rocks":          `unknown engine "rocks"`,
+		"compare -w a --engines lsm --subject noop": `"noop" is not among the engines: lsm`,
+		"compare -w a --roof bbolt":                 `"bbolt" is not among the engines`,
+		"compare -w a --rounds 0":                   "at least one",
+		"compare -w a --threads 0":                  "at least 1",
+		"compare -w a --threads x":                  "invalid argument",
+		"compare -w a --warmup -1s":                 "negative",
+		"compare -w a extra":                        `unexpected argument "extra"`,
+		"compare -w a --html - --json -":            "only one",
+		"compare -w a --html /no/such/dir/file":     "no such file",
+		"report":                                    "name one or more files",
+		"limits extra":                              "unexpected",
+		"limits --each 0s":                          "above 0",
+		"list all":                                  "no arguments",
 	} {
 		status, out, errs := kvbench(t, line)
 		if status != exitUsage || !strings.Contains(errs, want) || out != "" {
@@ -100,6 +118,9 @@ func TestHelp(t *testing.T) {
 			contains(t, must(t, line), "Usage: kvbench "+name, "--engine", "--json FILE", "kvbench "+name+" ")
 		}
 	}
+	contains(t, must(t, "compare --help"), "Usage: kvbench compare", "--rounds int", "kvbench report all.json")
+	contains(t, must(t, "report --help"), "kvbench report morning.json evening.json")
+	contains(t, must(t, "limits --help"), "--each")
 	contains(t, must(t, "help list"), "Lists engines")
 	contains(t, must(t, "list"), "lsm", "noop", "readwhilewriting", "scrambled")
 }

@@ -13,9 +13,9 @@ import (
 
 // outputs are the flags that say where results go.
 type outputs struct {
-	json, csv, series, benchfmt, hgrm string
-	progress, counts                  bool
-	cpuprofile, memprofile            string
+	json, csv, series, benchfmt, hgrm, html string
+	progress, counts                        bool
+	cpuprofile, memprofile                  string
 }
 
 func (o *options) outputFlags() {
@@ -36,66 +36,41 @@ type writer struct {
 	c       console
 	doc     report.Document
 	table   *report.Table
-	human   io.Writer
 	live    *report.Live
-
-	files []form
-	close []func() error
-}
-
-// form is a file to be written at the end.
-type form struct {
-	w     io.WriteCloser
-	write func(w io.Writer, d report.Document) error
+	files   *files
+	close   []func() error
 }
 
 // newWriter opens the files, so that what can't be written is known before hours are
 // spent on it, and connects the progress to cfg.
 func newWriter(o *options, name string, args []string, c console, cfg *session.Config) (*writer, error) {
-	w := &writer{options: o, c: c, human: c.out}
+	w := &writer{options: o, c: c}
 	w.doc.Command = append([]string{"kvbench", name}, args...)
-	stdout := 0
-	for _, f := range []struct {
-		path  string
-		write func(w io.Writer, d report.Document) error
-	}{
-		{o.output.json, report.WriteJSON},
-		{o.output.csv, func(w io.Writer, d report.Document) error { return report.WriteCSV(w, d.Results) }},
-		{o.output.series, func(w io.Writer, d report.Document) error { return report.WriteSeries(w, d.Results) }},
-		{o.output.benchfmt, func(w io.Writer, d report.Document) error {
-			return report.WriteBenchmarks(w, d.Environment, d.Results)
-		}},
-	} {
-		switch f.path {
-		case "":
-		case "-":
-			stdout++
-			w.human = c.err // standard output is for the program that reads it
-			w.files = append(w.files, form{unclosed{c.out}, f.write})
-		default:
-			file, err := os.Create(f.path)
-			if err != nil {
-				return nil, usagef("output file: %w", err)
-			}
-			w.files = append(w.files, form{file, f.write})
-		}
-	}
-	if stdout > 1 {
-		return nil, usagef("only one of --json, --csv, --series and --benchfmt can go to standard output")
+	var err error
+	w.files, err = openFiles(c,
+		target{"json", o.output.json, func(out io.Writer) error { return report.WriteJSON(out, w.doc) }},
+		target{"csv", o.output.csv, func(out io.Writer) error { return report.WriteCSV(out, w.doc.Results) }},
+		target{"series", o.output.series, func(out io.Writer) error { return report.WriteSeries(out, w.doc.Results) }},
+		target{"benchfmt", o.output.benchfmt, func(out io.Writer) error {
+			return report.WriteBenchmarks(out, w.doc.Environment, w.doc.Results)
+		}})
+	if err != nil {
+		return nil, err
 	}
 	if err := w.profile(); err != nil {
 		return nil, err
 	}
 	w.live = report.NewLive(c.err, c.terminal)
-	if show := o.output.progress; show || c.terminal && !o.Changed("progress") {
+	if o.showProgress(c) {
 		cfg.Progress, cfg.Done = w.live.Show, w.live.Clear
 	}
 	return w, nil
 }
 
-type unclosed struct{ io.Writer }
-
-func (unclosed) Close() error { return nil }
+// showProgress tells whether the progress is to be shown.
+func (o *options) showProgress(c console) bool {
+	return o.output.progress || c.terminal && !o.Changed("progress")
+}
 
 // profile starts the profiles that were asked for.
 func (w *writer) profile() error {
@@ -132,13 +107,13 @@ func (w *writer) profile() error {
 // begin prints what is measured on.
 func (w *writer) begin(s *session.Session) {
 	w.doc.Environment = report.Look(s.Dir())
-	w.table = report.NewTable(w.human)
+	w.table = report.NewTable(w.files.human)
 	o := w.options
 	threads := "1 thread"
 	if o.threads > 1 {
 		threads = fmt.Sprintf("%d threads", o.threads)
 	}
-	fmt.Fprintf(w.human, "engine %s · durability %s · memory %s · %s · seed %d\n", o.engine, o.durability.Durability, o.memory.String(), threads, o.seed)
+	fmt.Fprintf(w.files.human, "engine %s · durability %s · memory %s · %s · seed %d\n", o.engine, o.durability.Durability, o.memory.String(), threads, o.seed)
 	w.table.Environment(w.doc.Environment)
 }
 
@@ -149,7 +124,7 @@ func (w *writer) add(results ...report.Result) error {
 		w.doc.Results = append(w.doc.Results, r)
 		w.table.Add(r)
 		if w.options.output.counts && r.Counts.Text != "" {
-			fmt.Fprintf(w.human, "\n%s\n", r.Counts.Text)
+			fmt.Fprintf(w.files.human, "\n%s\n", r.Counts.Text)
 		}
 		if dir := w.options.output.hgrm; dir != "" {
 			if _, err := report.WriteHistograms(dir, r); err != nil {
@@ -172,10 +147,7 @@ func (w *writer) finish() (first error) {
 	if w.table != nil {
 		w.table.Finish()
 	}
-	for _, f := range w.files {
-		keep(f.write(f.w, w.doc))
-		keep(f.w.Close())
-	}
+	keep(w.files.write())
 	for _, close := range w.close {
 		keep(close())
 	}

@@ -13,6 +13,7 @@ import (
 // replay is `kvbench replay`.
 func replay(ctx context.Context, args []string, c console) error {
 	o := newOptions("replay", "TRACE [flags]", replayHelp, c)
+	o.storeFlags()
 	var m trace.Mapping
 	o.StringVar(&m.Key, "key-column", "", "`NAME` or number (from 1) of the column with the key")
 	o.StringVar(&m.Op, "op-column", "", "`NAME` or number of the column with the operation; - for none")

@@ -14,6 +14,7 @@ import (
 // load is `kvbench load`.
 func load(ctx context.Context, args []string, c console) error {
 	o := newOptions("load", "[flags]", loadHelp, c)
+	o.storeFlags()
 	name := o.String("workload", "a", "the workload whose records to write; they differ between YCSB and the others")
 	o.recordFlags()
 	o.outputFlags()
@@ -46,7 +47,8 @@ func load(ctx context.Context, args []string, c console) error {
 // runWorkloads is `kvbench run`.
 func runWorkloads(ctx context.Context, args []string, c console) error {
 	o := newOptions("run", "--workload NAME[,NAME…] [flags]", runHelp, c)
-	names := o.StringSliceP("workload", "w", nil, "what to run, in this order; `kvbench list` shows them")
+	o.storeFlags()
+	names := o.StringSliceP("workload", "w", nil, "what to run, by `NAMES`, in this order; kvbench list shows them")
 	o.recordFlags()
 	o.workloadFlags()
 	o.loopFlags()

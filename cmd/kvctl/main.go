@@ -112,7 +112,7 @@ func (c *command) start(args []string, stdout, stderr io.Writer) error {
 	}
 	x.args = set.Args()
 	if len(x.args) != c.args {
-		return usageError{fmt.Errorf("%s takes %d arguments, not %d; kvctl %s --help shows examples", c.name, c.args, len(x.args), c.name)}
+		return usageError{fmt.Errorf("%s needs %d of what its usage line names, and got %d; kvctl %s --help shows examples", c.name, c.args, len(x.args), c.name)}
 	}
 	bar := newProgress(stderr, *quiet)
 	x.opts = &inspect.Options{Progress: bar.show}

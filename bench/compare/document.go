@@ -1,0 +1,152 @@
+package compare
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"runtime/debug"
+
+	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/limits"
+	"github.com/ringwood-kv/ringwood/bench/report"
+)
+
+// Document is a comparison with all that was measured: a report.Document, with more.
+// Results has each round of each row and engine, in the order of time.
+type Document struct {
+	report.Document
+	Comparison Comparison `json:"comparison"`
+}
+
+// Comparison is what a Document has beyond a report.
+type Comparison struct {
+	Config   Config            `json:"config"`
+	Engines  []Engine          `json:"engines"`
+	Modules  map[string]string `json:"modules,omitempty"` // versions of what the program is built from
+	Limits   []limits.Figure   `json:"limits,omitempty"`
+	Failures []Failure         `json:"failures,omitempty"`
+	// Interrupted says that rounds are missing.
+	Interrupted bool `json:"interrupted,omitempty"`
+}
+
+// Engine is what is to be known of an engine.
+type Engine struct {
+	Name string `json:"name"`
+	Help string `json:"help"` // how it is configured
+	// Peer says that the engine counts where the best peer is looked for: not the
+	// subject, not a roof, and not what keeps nothing.
+	Peer bool `json:"peer"`
+	// Forgetful says that the engine keeps nothing: nobody is compared with it.
+	Forgetful bool `json:"forgetful,omitempty"`
+}
+
+// Failure is a cell that was not measured. Later rounds leave out its engine and row.
+type Failure struct {
+	Round    int    `json:"round"` // 0 if it was not about a round
+	Workload string `json:"workload,omitempty"`
+	Threads  int    `json:"threads,omitempty"`
+	Engine   string `json:"engine,omitempty"`
+	Error    string `json:"error"`
+	Stderr   string `json:"stderr,omitempty"` // the beginning of what its process said
+}
+
+func (f Failure) String() string {
+	what := f.Error
+	if f.Engine != "" {
+		what = fmt.Sprintf("round %d, %s on %s: %s", f.Round, label(f.Workload, f.Threads), f.Engine, f.Error)
+	}
+	if f.Stderr != "" {
+		what += "\n" + f.Stderr
+	}
+	return what
+}
+
+// describe lists the engines of a configuration.
+func describe(c *Config, kinds []engine.Kind) (list []Engine) {
+	no := map[string]bool{c.Subject: true}
+	for _, name := range c.Roofs {
+		no[name] = true
+	}
+	for _, k := range kinds {
+		list = append(list, Engine{Name: k.Name, Help: k.Help, Peer: !no[k.Name] && !k.Forgetful, Forgetful: k.Forgetful})
+	}
+	return list
+}
+
+// modules returns the versions of all modules of this program.
+func modules() map[string]string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return nil
+	}
+	list := make(map[string]string)
+	for _, m := range info.Deps {
+		if m.Replace == nil {
+			list[m.Path] = m.Version
+		}
+	}
+	return list
+}
+
+// WriteJSON writes the document, and what the rounds say.
+func WriteJSON(w io.Writer, a *Analysis) error {
+	a.Schema = report.Schema
+	if a.Results == nil {
+		a.Results = []report.Result{}
+	}
+	return json.NewEncoder(w).Encode(a)
+}
+
+// Read reads what WriteJSON wrote. What the rounds say is found anew by Analyse.
+func Read(r io.Reader) (*Document, error) {
+	d := new(Document)
+	if err := json.NewDecoder(r).Decode(d); err != nil {
+		return nil, fmt.Errorf("this is no JSON document of a comparison: %w", err)
+	}
+	switch {
+	case len(d.Comparison.Config.Engines) == 0:
+		return nil, errors.New("this is no document of `kvbench compare`")
+	case d.Schema != report.Schema:
+		return nil, fmt.Errorf("the document has version %d, and this program reads version %d", d.Schema, report.Schema)
+	}
+	return d, nil
+}
+
+// Merge adds the rounds of o, which was measured of the same things on the same kind
+// of machine, with the same program. The limits stay those of d, if it has any.
+func (d *Document) Merge(o *Document) error {
+	a, b := d.Comparison.Config, o.Comparison.Config
+	shift := a.Rounds
+	a.Rounds, b.Rounds, a.Limits, b.Limits = 0, 0, false, false
+	x, y := d.Environment, o.Environment
+	x.Time, x.Kernel = y.Time, y.Kernel
+	switch {
+	case !reflect.DeepEqual(a, b):
+		return fmt.Errorf("the configurations differ: %s and %s", text(a), text(b))
+	case x != y:
+		return fmt.Errorf("the machines or programs differ: %s and %s", text(x), text(y))
+	}
+	for _, r := range o.Results {
+		r.Round += shift
+		d.Results = append(d.Results, r)
+	}
+	for _, f := range o.Comparison.Failures {
+		if f.Round > 0 {
+			f.Round += shift
+		}
+		d.Comparison.Failures = append(d.Comparison.Failures, f)
+	}
+	d.Comparison.Config.Rounds += o.Comparison.Config.Rounds
+	d.Comparison.Interrupted = d.Comparison.Interrupted || o.Comparison.Interrupted
+	if len(d.Comparison.Limits) == 0 {
+		d.Comparison.Limits = o.Comparison.Limits
+	}
+	return nil
+}
+
+func text(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}

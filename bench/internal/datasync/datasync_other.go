@@ -1,0 +1,8 @@
+//go:build !linux
+
+package datasync
+
+import "os"
+
+// Sync syncs the file.
+func Sync(f *os.File) error { return f.Sync() }

@@ -1,0 +1,2 @@
+// Package datasync makes the bytes of a file durable, as a log does it.
+package datasync

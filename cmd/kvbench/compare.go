@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/ringwood-kv/ringwood/bench/compare"
+	"github.com/ringwood-kv/ringwood/bench/compare/page"
+	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/report"
+	"github.com/ringwood-kv/ringwood/bench/workload"
+)
+
+// compareFlags are those that only `kvbench compare` has.
+type compareFlags struct {
+	engines, workloads, roofs []string
+	subject                   string
+	threads                   []int
+	rounds                    int
+	limits                    bool
+}
+
+func (f *compareFlags) add(o *options) {
+	o.StringSliceVar(&f.engines, "engines", peers(), "what to compare, by `NAMES`; kvbench list shows them")
+	o.StringVar(&f.subject, "subject", "", "the engine, by `NAME`, that is compared with the others (default: the first)")
+	o.StringSliceVar(&f.roofs, "roof", nil, "`NAMES` of engines that are shown and never count as the best peer")
+	o.StringSliceVarP(&f.workloads, "workloads", "w", nil, "what to run, by `NAMES`, in this order, or all; kvbench list shows them")
+	o.IntVar(&f.rounds, "rounds", 5, "how often each engine is measured; below 5 there is no verdict")
+	o.IntSliceVar(&f.threads, "threads", []int{1}, "operations under way at the same time; several numbers give a row each")
+	o.BoolVar(&f.limits, "limits", true, "measure the limits of the machine first")
+	o.StringVar(&o.dir, "dir", "", "where to put the stores: a new or empty directory, emptied afterwards (default: a temporary one)")
+}
+
+// peers are the engines that are worth comparing.
+func peers() (names []string) {
+	for _, k := range engine.Kinds() {
+		if !k.Forgetful {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// config makes a configuration of the flags.
+func (f *compareFlags) config(o *options) (c compare.Config, err error) {
+	if o.NArg() > 0 {
+		return c, usagef("unexpected argument %q: workloads are named by --workloads, engines by --engines", o.Arg(0))
+	}
+	if len(f.workloads) == 0 {
+		return c, usagef("--workloads is missing: it is all, or one or more of %s", strings.Join(workloadNames(), ", "))
+	}
+	if len(f.workloads) == 1 && f.workloads[0] == "all" {
+		f.workloads = workloadNames()
+	}
+	p, err := o.sizes()
+	if err != nil {
+		return c, err
+	}
+	c = compare.Config{
+		Engines: f.engines, Subject: f.subject, Roofs: f.roofs, Workloads: f.workloads, Threads: f.threads, Rounds: f.rounds,
+		Memory: int64(o.memory), Durability: o.durability.String(), Params: p,
+		Rate: o.rate.perSecond, Share: o.rate.share, Duration: o.duration, Warmup: o.warmup, PauseAt: o.pause, Control: o.control,
+		Limits: f.limits,
+	}
+	if err := compare.Check(&c, compare.Options{}); err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
+}
+
+func workloadNames() (names []string) {
+	for _, w := range workload.List() {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+// comparisonFlags say where a comparison goes.
+func (o *options) comparisonFlags() {
+	o.StringVar(&o.output.html, "html", "", "write one page with tables and plots to this `FILE`, or -")
+	o.StringVar(&o.output.json, "json", "", "write everything, each round included, to this `FILE`, or to standard output for -; `kvbench report` reads it")
+	o.StringVar(&o.output.csv, "csv", "", "write a line for each round, row, engine and kind of operation to this `FILE`, or -")
+	o.StringVar(&o.output.series, "series", "", "write a CSV line for each tenth of a second to this `FILE`, or -")
+	o.StringVar(&o.output.benchfmt, "benchfmt", "", "write benchmark lines to this `FILE`, or -, for benchstat -col /engine")
+}
+
+// comparisonFiles opens the files; *a is written at the end.
+func comparisonFiles(o *options, c console, a **compare.Analysis) (*files, error) {
+	return openFiles(c,
+		target{"html", o.output.html, func(w io.Writer) error { return page.Write(w, *a) }},
+		target{"json", o.output.json, func(w io.Writer) error { return compare.WriteJSON(w, *a) }},
+		target{"csv", o.output.csv, func(w io.Writer) error { return report.WriteCSV(w, (*a).Results) }},
+		target{"series", o.output.series, func(w io.Writer) error { return report.WriteSeries(w, (*a).Results) }},
+		target{"benchfmt", o.output.benchfmt, func(w io.Writer) error {
+			return report.WriteBenchmarks(w, (*a).Environment, (*a).Results)
+		}})
+}
+
+// compareEngines is `kvbench compare`.
+func compareEngines(ctx context.Context, args []string, c console) error {
+	o, f := newOptions("compare", "--workloads NAME[,NAME…] [flags]", compareHelp, c), new(compareFlags)
+	f.add(o)
+	o.engineFlags()
+	o.recordFlags()
+	o.workloadFlags()
+	o.loopFlags()
+	o.comparisonFlags()
+	o.BoolVar(&o.output.progress, "progress", false, "show the progress (default: on a terminal)")
+	if err := o.parse(args); err != nil {
+		return err
+	}
+	cfg, err := f.config(o)
+	if err != nil {
+		return err
+	}
+	var a *compare.Analysis
+	out, err := comparisonFiles(o, c, &a)
+	if err != nil {
+		return err
+	}
+	live := report.NewLive(c.err, c.terminal)
+	options := compare.Options{Dir: o.dir, Failed: func(f compare.Failure) {
+		live.Clear()
+		fmt.Fprintf(c.err, "FAILED: %s\n", f)
+	}}
+	if o.showProgress(c) {
+		options.Progress = func(s compare.Status) { live.Line(s.String()) }
+	}
+	d, err := compare.Run(ctx, cfg, options)
+	live.Clear()
+	if d == nil {
+		return err
+	}
+	d.Command = append([]string{"kvbench", "compare"}, args...)
+	a = compare.Analyse(d)
+	err = errors.Join(err, compare.WriteTable(out.human, a), out.write())
+	switch n := len(d.Comparison.Failures); {
+	case d.Comparison.Interrupted:
+		err = errors.Join(err, errors.New("interrupted"))
+	case n > 0:
+		err = errors.Join(err, fmt.Errorf("%d of the measurements failed", n))
+	}
+	return err
+}
+
+// reportFiles is `kvbench report`.
+func reportFiles(_ context.Context, args []string, c console) error {
+	o := newOptions("report", "FILE.json… [flags]", reportHelp, c)
+	o.comparisonFlags()
+	if err := o.parse(args); err != nil {
+		return err
+	}
+	if o.NArg() == 0 {
+		return usagef("name one or more files that `kvbench compare --json` wrote")
+	}
+	d, err := readAll(o.Args())
+	if err != nil {
+		return err
+	}
+	a := compare.Analyse(d)
+	out, err := comparisonFiles(o, c, &a)
+	if err != nil {
+		return err
+	}
+	return errors.Join(compare.WriteTable(out.human, a), out.write())
+}
+
+// readAll reads comparisons and merges their rounds.
+func readAll(paths []string) (all *compare.Document, err error) {
+	for _, path := range paths {
+		d, err := readOne(path)
+		if err == nil && all != nil {
+			err = all.Merge(d)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		if all == nil {
+			all = d
+		}
+	}
+	return all, nil
+}
+
+func readOne(path string) (*compare.Document, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return compare.Read(f)
+}
