@@ -197,6 +197,9 @@ func (db *DB) checkTables(v *manifest.Version) error {
 // that the picture has to be taken again.
 func (db *DB) openReadOnly() error {
 	info, err := db.fs.Stat(db.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no store: %w", fs.ErrNotExist)
+	}
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (db *DB) flushRange(r keyRange) error {
 func (db *DB) Excise(start, end []byte) error {
 	r := keyRange{bytes.Clone(start), bytes.Clone(end)}
 	if len(start) > MaxKeyLen || len(end) > MaxKeyLen {
-		return fmt.Errorf("%w: bound of an excise", ErrTooLarge)
+		return fmt.Errorf("%w: bound of %d bytes, the limit is %d", ErrTooLarge, max(len(start), len(end)), MaxKeyLen)
 	}
 	if r.empty() {
 		return db.writable()
