@@ -187,14 +187,14 @@ func (r *run) feed(f Feeder, rec *recorder) (n int64, due time.Duration, ok bool
 	return n, due, ok
 }
 
-// background performs calls until the foreground is done.
+// background performs calls until the foreground is done, one at least.
 func (r *run) background(w Worker, rec *recorder) {
 	s := &schedule{begin: r.sched.begin, stop: &r.stop}
 	if r.job.BackgroundRate > 0 {
 		s.interval = float64(time.Second) / r.job.BackgroundRate
 	}
 	start := s.since()
-	for n := int64(0); !r.stop.Load() && !r.foreground.Load(); n++ {
+	for n := int64(0); !r.stop.Load() && (n == 0 || !r.foreground.Load()); n++ {
 		if s.interval > 0 {
 			due, ok := s.wait(n, rec)
 			if !ok {

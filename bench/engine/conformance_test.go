@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
@@ -123,6 +126,23 @@ func testIterators(t *testing.T, kind engine.Kind) {
 	at("SeekLT on a key", it.SeekLT([]byte("052")), "050")
 	at("SeekLT behind", it.SeekLT([]byte("9")), "198")
 	at("SeekLT before", it.SeekLT([]byte("000")), "")
+	at("Next after SeekLT", it.SeekLT([]byte("100")) && it.Next(), "100")
+	at("Prev after that", it.Prev(), "098")
+	at("and Next again", it.Next(), "100")
+	must(t, it.Close())
+
+	lower, upper := []byte("010"), []byte("020")
+	it, err = e.NewIter(lower, upper)
+	must(t, err)
+	lower[0], upper[0] = 'X', 'X' // bounds are not kept either
+	at("First within bounds", it.First(), "010")
+	at("Prev at the lower bound", it.Prev(), "")
+	at("Last within bounds", it.Last(), "018")
+	at("Next at the upper bound", it.Next(), "")
+	at("SeekGE below the bounds", it.SeekGE([]byte("004")), "010")
+	at("SeekGE above the bounds", it.SeekGE([]byte("020")), "")
+	at("SeekLT above the bounds", it.SeekLT([]byte("030")), "018")
+	at("SeekLT the lower bound", it.SeekLT([]byte("010")), "")
 	must(t, it.Close())
 	if n := count(t, e, []byte("010"), []byte("020")); n != 5 {
 		t.Errorf("%d keys in [010, 020), want 5", n)
@@ -131,7 +151,7 @@ func testIterators(t *testing.T, kind engine.Kind) {
 
 // What was acknowledged is there after Close, whatever the durability.
 func testReopen(t *testing.T, kind engine.Kind) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "new")
 	for i, d := range []engine.Durability{engine.Sync, engine.OS, engine.None} {
 		e := open(t, kind, dir, d)
 		must(t, e.Put(fmt.Appendf(nil, "k%d", i), []byte("v")))
@@ -142,8 +162,8 @@ func testReopen(t *testing.T, kind engine.Kind) {
 		}
 		must(t, e.Close())
 	}
-	if d, _ := engine.Find(kind.Name); d.Marker == "" {
-		t.Error("without a Marker no store can be emptied")
+	if found, err := fs.Glob(os.DirFS(dir), kind.Marker); err != nil || len(found) == 0 {
+		t.Errorf("no file is named like the marker %q, so that no store could be emptied: %v", kind.Marker, err)
 	}
 }
 

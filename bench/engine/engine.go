@@ -107,6 +107,14 @@ type Config struct {
 	Durability Durability
 }
 
+// memory is the budget that lsm has too where none is given.
+func (c Config) memory() int64 {
+	if c.Memory == 0 {
+		return 256 << 20
+	}
+	return c.Memory
+}
+
 // Limits are the largest key and value in bytes that an engine takes.
 type Limits struct {
 	Key, Value int64
@@ -117,8 +125,8 @@ type Kind struct {
 	Name   string
 	Help   string // one line
 	Limits Limits
-	// Marker is a file that every store of this engine has in its directory: a
-	// directory that is not empty is cleared only if it is there.
+	// Marker is a file that every store of this engine has in its directory, as a
+	// pattern of io/fs.Glob: a directory that is not empty is cleared only if it is there.
 	Marker string
 	// Forgetful marks an engine that keeps nothing, so that what it answers can't be
 	// checked.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
@@ -27,10 +26,7 @@ var GoLevelDB = Kind{
 }
 
 func openGoLevelDB(c Config) (Engine, error) {
-	memory := c.Memory
-	if memory == 0 {
-		memory = 256 << 20
-	}
+	memory := c.memory()
 	db, err := leveldb.OpenFile(c.Dir, &opt.Options{
 		WriteBuffer:            int(memory / 8),
 		BlockCacheCapacity:     int(memory - memory/8*3),
@@ -77,23 +73,14 @@ func (e *goLevelDB) Sync() error {
 // Settle waits until goleveldb has written nothing for a while: it has no call for
 // that. The write buffer stays in memory.
 func (e *goLevelDB) Settle(ctx context.Context) error {
-	quiet, last := 0, uint64(math.MaxUint64)
-	for quiet < 5 {
+	last := uint64(math.MaxUint64)
+	return rest(ctx, 5, func() (bool, error) {
 		var s leveldb.DBStats
-		if err := e.db.Stats(&s); err != nil {
-			return err
-		}
-		if quiet++; s.IOWrite != last {
-			quiet = 0
-		}
+		err := e.db.Stats(&s)
+		idle := s.IOWrite == last
 		last = s.IOWrite
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return nil
+		return idle, err
+	})
 }
 
 func (e *goLevelDB) Stats() Stats {

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -126,8 +127,8 @@ func Open(cfg Config) (*Session, error) {
 }
 
 func (s *Session) hasStore() bool {
-	_, err := os.Stat(filepath.Join(s.dir, s.cfg.Kind.Marker))
-	return s.cfg.Kind.Marker != "" && err == nil
+	found, err := fs.Glob(os.DirFS(s.dir), s.cfg.Kind.Marker)
+	return s.cfg.Kind.Marker != "" && err == nil && len(found) > 0
 }
 
 // Contents returns what the store holds now.

@@ -90,7 +90,7 @@ func TestUsageErrors(t *testing.T) {
 		"compare -w zz":                             `unknown workload "zz"`,
 		"compare -w a --engines lsm,rocks":          `unknown engine "rocks"`,
 		"compare -w a --engines lsm --subject noop": `"noop" is not among the engines: lsm`,
-		"compare -w a --roof bbolt":                 `"bbolt" is not among the engines`,
+		"compare -w a --engines lsm --roof noop":    `"noop" is not among the engines`,
 		"compare -w a --rounds 0":                   "at least one",
 		"compare -w a --threads 0":                  "at least 1",
 		"compare -w a --threads x":                  "invalid argument",
