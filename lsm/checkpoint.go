@@ -132,20 +132,20 @@ func (c *checkpoint) remove() {
 
 func (c *checkpoint) write(s *readState, logs []logLength) error {
 	db := c.db
-	linked := make(map[base.FileNum]bool)
-	for _, files := range s.version.Levels {
-		for _, f := range files {
-			if linked[f.File] {
-				continue
-			}
-			linked[f.File] = true
-			from, to := db.tablePath(f.File), c.path(manifest.FileName(manifest.FileTable, f.File))
-			if err := db.fs.Link(from, to); err != nil {
-				if err := db.copyFile(from, to, -1); err != nil {
-					return err
-				}
-			}
+	linked := make(map[string]bool)
+	err := eachFile(db.dir, s.version, func(from string, _ int64, _ *manifest.FileMeta) error {
+		if linked[from] {
+			return nil
 		}
+		linked[from] = true
+		to := c.path(filepath.Base(from))
+		if err := db.fs.Link(from, to); err != nil {
+			return db.copyFile(from, to, -1)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	st := manifest.State{Version: s.version, LastSeq: base.SeqNum(db.visible.Load()), NextFile: db.store.NewNum()}
 	for i, l := range logs {

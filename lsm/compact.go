@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -156,6 +157,11 @@ func (db *DB) endCompactionLocked(c *compaction.Compaction, err error) {
 	var ce *CorruptionError
 	if errors.As(err, &ce) {
 		// Its inputs stay where they are; trying again would meet the same damage.
+		if kind, num, ok := manifest.ParseName(filepath.Base(ce.File)); ok && kind == manifest.FileBlob {
+			db.bad[num] = true // its values are not moved; the tables can be merged
+			db.cond.Broadcast()
+			return
+		}
 		for _, in := range c.Inputs {
 			for _, f := range in.Files {
 				if len(c.Inputs) == 1 && len(in.Files) == 1 || ce.File == db.tablePath(f.File) {
@@ -178,17 +184,14 @@ func (db *DB) compact(c *compaction.Compaction) error {
 			}
 		}
 	}
-	var outs []*manifest.FileMeta
+	var outs outputs
 	var written int64
 	if !c.Move && !c.DeleteOnly {
 		var err error
 		if outs, err = db.merge(c); err != nil {
 			return err
 		}
-		for _, o := range outs {
-			edit.Added = append(edit.Added, manifest.NewFile{Level: c.OutputLevel, Meta: o})
-			written += o.Size
-		}
+		written = outs.addTo(edit, c.OutputLevel)
 	}
 	if err := db.logAndApply(edit, nil, nil); err != nil {
 		db.removeOutputs(outs)
@@ -203,10 +206,10 @@ func (db *DB) compact(c *compaction.Compaction) error {
 }
 
 // merge writes the outputs of c.
-func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
+func (db *DB) merge(c *compaction.Compaction) (outputs, error) {
 	s := db.acquire()
 	if s == nil {
-		return nil, ErrClosed
+		return outputs{}, ErrClosed
 	}
 	s.keep(holdTables) // not the memtables of this moment, for as long as it takes
 	s.release()
@@ -216,6 +219,9 @@ func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 	db.mu.Unlock()
 	job := compaction.Job{Snapshots: now.snapshots, Now: now.time}
 	c.Configure(&job, s.version)
+	old := blobSource{db: db, s: s}
+	defer old.release()
+	job.Blobs.Fetch = old.fetch
 	var young []tableSource // of L0
 	defer func() {
 		for i := range young {
@@ -230,7 +236,7 @@ func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 			for _, it := range job.Sources {
 				_ = it.Close()
 			}
-			return nil, err
+			return outputs{}, err
 		}
 	}
 	outs, _, err := db.runJob(&job)
@@ -275,8 +281,17 @@ func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, y
 
 // newTable makes the file of a new table.
 func (db *DB) newTable() (vfs.File, string, base.FileNum, uint64, error) {
+	return db.newFile(manifest.FileTable)
+}
+
+// newBlob makes a new blob file.
+func (db *DB) newBlob() (vfs.File, string, base.FileNum, uint64, error) {
+	return db.newFile(manifest.FileBlob)
+}
+
+func (db *DB) newFile(kind manifest.FileKind) (vfs.File, string, base.FileNum, uint64, error) {
 	num := db.store.NewNum()
-	name := db.tablePath(num)
+	name := manifest.Path(db.dir, kind, num)
 	f, err := db.fs.Create(name)
 	return tableFile{f, db, name}, name, num, db.uid(num), err
 }

@@ -38,7 +38,7 @@ func newFleet(t *testing.T) *fleet {
 }
 
 func (f *fleet) open(sys vfs.FS) (*lsm.DB, error) {
-	return lsm.OpenShaped(storeDir, &lsm.Options{FS: sys, BlockSize: 1 << 10, CompactionConcurrency: 2}, f.shape)
+	return lsm.OpenShaped(storeDir, &lsm.Options{FS: sys, BlockSize: 1 << 10, CompactionConcurrency: 2, BlobThreshold: 40}, f.shape)
 }
 
 // acknowledged returns what was so far.

@@ -48,6 +48,7 @@ type DB struct {
 	work     work
 	asides   atomic.Int32 // functions under way that only tidy up
 	shape    compaction.Options
+	blobFile int64 // size at which merges cut blob files
 
 	cacheMu   sync.Mutex // the newest look at the memory in use decides
 	cacheSize atomic.Int64
@@ -77,7 +78,7 @@ type DB struct {
 	paused                   int    // no flush or compaction begins while > 0
 	idleSeq                  uint64 // visible when the store was last seen, or said, to be idle: it is so until a commit
 	tickSeq                  uint64
-	held                     map[base.FileNum]vfs.File // of a read-only store: every table file, open
+	held                     map[string]vfs.File // of a read-only store: every file of the tree, open
 	timer                    *time.Timer
 	nonMVCC                  uint64 // ingests and excises so far: what happened outside commit order
 }

@@ -283,6 +283,7 @@ func (h *differ) options() *lsm.Options {
 		FilterBitsPerKey:      []int{-1, 0, 1, 5, 20}[r.IntN(5)],
 		CompactionConcurrency: 1 + r.IntN(3),
 		MaxOpenFiles:          []int{16, 20, 1000}[r.IntN(3)],
+		BlobThreshold:         []int{-1, 0, 32, 80, 1000}[r.IntN(5)],
 	}
 	for range r.IntN(4) {
 		o.Compression = append(o.Compression, lsm.Compression(r.IntN(2)))
@@ -299,6 +300,7 @@ func (h *differ) shape() lsm.Shape {
 	return lsm.Shape{
 		Memory: int64(1) << (19 + r.IntN(4)), Memtable: mem, Sealed: 1 + r.IntN(3),
 		Table: mem/4 + r.Int64N(mem), BaseLevel: mem + r.Int64N(3*mem), Fanout: 2 + r.IntN(6),
+		BlobFile: 1 << (10 + r.IntN(10)),
 	}
 }
 

@@ -16,6 +16,7 @@ type Shape struct {
 	Table     int64 // size at which compaction cuts its outputs
 	BaseLevel int64 // size from which there is one more level
 	Fanout    int   // ratio between neighbouring levels
+	BlobFile  int64 // size at which merges cut blob files
 }
 
 // OpenShaped is Open with another shape.
@@ -29,6 +30,9 @@ func OpenShaped(dir string, o *Options, s Shape) (*DB, error) {
 		}
 		if s.Sealed > 0 {
 			db.plan.sealed = s.Sealed
+		}
+		if s.BlobFile > 0 {
+			db.blobFile = s.BlobFile
 		}
 		db.shape = compaction.Options{
 			MemtableSize: db.plan.memtable, TargetFileSize: s.Table,
@@ -86,6 +90,9 @@ func StoreFiles(db *DB) map[string]bool {
 		for _, f := range files {
 			names[manifest.FileName(manifest.FileTable, f.File)] = true
 		}
+	}
+	for _, b := range st.Version.Blobs {
+		names[manifest.FileName(manifest.FileBlob, b.Num)] = true
 	}
 	return names
 }

@@ -115,7 +115,7 @@ func (db *DB) healthy() error {
 func (db *DB) flush(batch []*memtable, now moment) error {
 	start := time.Now()
 	var read int64
-	outs, _, err := db.writeTables(batch, now, func(n int64) {
+	made, _, err := db.writeTables(batch, now, func(n int64) {
 		read += n
 		db.pace.unflushed.Add(-n)
 	})
@@ -124,11 +124,7 @@ func (db *DB) flush(batch []*memtable, now moment) error {
 		return err
 	}
 	edit := &manifest.Edit{}
-	var bytes int64
-	for _, o := range outs {
-		edit.Added = append(edit.Added, manifest.NewFile{Level: 0, Meta: o})
-		bytes += o.Size
-	}
+	bytes := made.addTo(edit, 0)
 	flushed := batch[0].maxSeq
 	err = db.logAndApply(edit, func(s *readState) {
 		// The log of the oldest memtable that stays. Rotation adds newer ones only.
@@ -146,14 +142,14 @@ func (db *DB) flush(batch []*memtable, now moment) error {
 	})
 	if err != nil {
 		db.pace.unflushed.Add(read)
-		db.removeOutputs(outs)
+		db.removeOutputs(made)
 		return err
 	}
 	db.pace.flushed(read, time.Since(start))
 	db.stats.flushes.Add(1)
 	db.stats.flushBytes.Add(bytes)
 	db.dropLogs(edit.MinLog)
-	db.event(Event{Kind: EventFlush, Bytes: bytes, Files: len(outs), Duration: time.Since(start), FlushedSeq: uint64(flushed)})
+	db.event(Event{Kind: EventFlush, Bytes: bytes, Files: len(made.tables) + len(made.blobs), Duration: time.Since(start), FlushedSeq: uint64(flushed)})
 	return nil
 }
 
@@ -168,7 +164,7 @@ func (db *DB) momentLocked() moment { return moment{db.snapshots.stripes(), db.n
 
 // writeTables merges memtables, newest first, into tables for L0. progress, which may be
 // nil, is told how many bytes of them have been read since the last time.
-func (db *DB) writeTables(batch []*memtable, now moment, progress func(int64)) ([]*manifest.FileMeta, compaction.Stats, error) {
+func (db *DB) writeTables(batch []*memtable, now moment, progress func(int64)) (outputs, compaction.Stats, error) {
 	job := compaction.Job{Snapshots: now.snapshots, Now: now.time, OutputLevel: 0, Progress: progress}
 	for _, m := range batch {
 		it := new(skiplist.Iter)
@@ -179,35 +175,65 @@ func (db *DB) writeTables(batch []*memtable, now moment, progress func(int64)) (
 	return db.runJob(&job)
 }
 
-// runJob runs a merge whose outputs become tables of this store, durable with their
+// outputs are the files that a merge has made, not yet in the tree.
+type outputs struct {
+	tables []*manifest.FileMeta
+	blobs  []*manifest.BlobMeta
+}
+
+// addTo makes edit add o, its tables to level, and returns the bytes of all files.
+func (o *outputs) addTo(edit *manifest.Edit, level int) (bytes int64) {
+	for _, t := range o.tables {
+		edit.Added = append(edit.Added, manifest.NewFile{Level: level, Meta: t})
+		bytes += t.Size
+	}
+	for _, b := range o.blobs {
+		edit.AddedBlobs = append(edit.AddedBlobs, b)
+		bytes += b.Size
+	}
+	return bytes
+}
+
+// runJob runs a merge whose outputs become files of this store, durable with their
 // names. On an error they are removed.
-func (db *DB) runJob(job *compaction.Job) ([]*manifest.FileMeta, compaction.Stats, error) {
+func (db *DB) runJob(job *compaction.Job) (outputs, compaction.Stats, error) {
 	job.NewOutput = db.newTable
 	job.Writer = db.writerOptions(job.OutputLevel)
 	job.Cancel = db.breathe
-	outs, stats, err := compaction.Run(job)
-	metas := make([]*manifest.FileMeta, 0, len(outs))
-	for _, o := range outs {
-		metas = append(metas, newFileMeta(o.Num, o.Meta))
+	job.Blobs.NewFile = db.newBlob
+	job.Blobs.Least = max(db.opts.BlobThreshold, 0)
+	job.Blobs.FileSize = db.blobFile
+	made, stats, err := compaction.Run(job)
+	var outs outputs
+	for _, o := range made.Tables {
+		m := newFileMeta(o.Num, o.Meta)
+		m.Blobs = o.Uses
+		outs.tables = append(outs.tables, m)
 	}
-	if err == nil && len(outs) > 0 {
+	for _, b := range made.Blobs {
+		outs.blobs = append(outs.blobs, &manifest.BlobMeta{Num: b.Num, UID: b.Meta.UID, Size: b.Meta.Size, Values: b.Meta.Entries, Bytes: b.Bytes})
+	}
+	if err == nil && len(outs.tables) > 0 {
 		if serr := db.fs.SyncDir(db.dir); serr != nil {
 			err = db.poison(fmt.Errorf("sync directory: %w", serr))
 		}
 	}
 	if err != nil {
-		db.removeOutputs(metas)
-		return nil, stats, err
+		db.removeOutputs(outs)
+		return outputs{}, stats, err
 	}
-	return metas, stats, nil
+	return outs, stats, nil
 }
 
-func (db *DB) removeOutputs(outs []*manifest.FileMeta) {
+func (db *DB) removeOutputs(outs outputs) {
 	if db.poisoned.Load() != nil {
 		return // the edit may be on disk in spite of the error
 	}
-	for _, o := range outs {
-		_ = db.fs.Remove(db.tablePath(o.File))
+	for _, t := range outs.tables {
+		_ = db.fs.Remove(db.tablePath(t.File))
+	}
+	for _, b := range outs.blobs {
+		_ = db.fs.Remove(db.blobPath(b.Num))
 	}
 }
 

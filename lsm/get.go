@@ -96,13 +96,13 @@ func (db *DB) get(dst, key []byte, v *view, want bool) ([]byte, error) {
 	if s.mem != nil {
 		covered = s.mem.covering(key, v.seq)
 		if value, t, ok := s.mem.list.Get(key, v.seq); ok {
-			return db.finishGet(dst, value, t, covered, v, want)
+			return db.finishGet(dst, key, value, t, covered, v, want)
 		}
 	}
 	for _, m := range s.imm {
 		covered = max(covered, m.covering(key, v.seq))
 		if value, t, ok := m.list.Get(key, v.seq); ok {
-			return db.finishGet(dst, value, t, covered, v, want)
+			return db.finishGet(dst, key, value, t, covered, v, want)
 		}
 	}
 	h := filter.HashKey(key)
@@ -160,19 +160,21 @@ func (db *DB) getTable(dst, key []byte, h *filter.Hash, t *table, covered *base.
 	if global != 0 {
 		trailer = base.MakeTrailer(global, trailer.Kind())
 	}
-	dst, err = db.finishGet(dst, value.Bytes, trailer, *covered, v, want)
+	dst, err = db.finishGet(dst, key, value.Bytes, trailer, *covered, v, want)
 	value.Release()
 	return dst, true, err
 }
 
 // finishGet turns the newest version of a key into the answer.
-func (db *DB) finishGet(dst, value []byte, t base.Trailer, covered base.SeqNum, v *view, want bool) ([]byte, error) {
+func (db *DB) finishGet(dst, key, value []byte, t base.Trailer, covered base.SeqNum, v *view, want bool) ([]byte, error) {
 	if t.Seq() < covered {
 		return dst, ErrNotFound
 	}
-	switch t.Kind() {
-	case base.KindSet:
-	case base.KindSetTTL:
+	kind := t.Kind()
+	if kind == base.KindDelete {
+		return dst, ErrNotFound
+	}
+	if kind.TTL() {
 		if len(value) < 8 {
 			return dst, fmt.Errorf("%w: a value with a time to live has no expiry", ErrCorruption)
 		}
@@ -180,11 +182,22 @@ func (db *DB) finishGet(dst, value []byte, t base.Trailer, covered base.SeqNum, 
 			return dst, ErrNotFound
 		}
 		value = value[8:]
-	default:
-		return dst, ErrNotFound
 	}
 	if !want {
 		return dst, nil
+	}
+	if kind.Blob() {
+		ref, ok := base.DecodeBlobRef(value)
+		if !ok {
+			return dst, errBadRef
+		}
+		b, err := db.readBlob(v.state, key, ref, true)
+		if err != nil {
+			db.noteCorruption(err)
+			return dst, err
+		}
+		defer b.Release()
+		value = b.Bytes
 	}
 	if dst == nil {
 		dst = make([]byte, 0, len(value))

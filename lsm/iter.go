@@ -19,6 +19,10 @@ type IterOptions struct {
 	Lower  []byte // inclusive; nil: from the first key
 	Upper  []byte // exclusive; nil: to the last key
 	Prefix []byte // only keys with this prefix; intersects the bounds
+
+	// KeysOnly: Value is always nil, and values that are kept outside of the tree are not
+	// read.
+	KeysOnly bool
 }
 
 // Iterator walks the keys of one moment in order, in both directions. It is not
@@ -39,6 +43,7 @@ type Iterator struct {
 	txn        *txnReads      // records what was read; nil outside of transactions
 	own        *rangedel.List // a transaction's own range tombstones
 	plain      bool           // dead spans may be used
+	keysOnly   bool
 	closed     bool
 
 	// Going forward, kv is the raw record of the current key. Going backward, raw
@@ -61,6 +66,7 @@ type iterParts struct {
 	dels    []*rangedel.List
 	keyBuf  []byte
 	valBuf  []byte
+	blob    sstable.Value // of the current key, if that is in a blob file
 }
 
 // keyBuf is never nil, which would be an end of the key space to back.
@@ -187,6 +193,7 @@ func (it *Iterator) misses(t *table) bool {
 }
 
 func (it *Iterator) setBounds(o *IterOptions) {
+	it.keysOnly = o.KeysOnly
 	it.lower, it.upper = bytes.Clone(o.Lower), bytes.Clone(o.Upper)
 	if len(o.Prefix) == 0 {
 		return
@@ -346,6 +353,7 @@ func (it *Iterator) Close() error {
 	it.closed, it.valid = true, false
 	it.db.stats.iterators.Add(-1)
 	p := it.iterParts
+	p.blob.Release()
 	err := p.raw.Close()
 	for i := range p.tables {
 		p.tables[i].done()
@@ -394,9 +402,9 @@ func (it *Iterator) fail() bool {
 // which.
 func (it *Iterator) alive(kv *base.KV) ([]byte, bool) {
 	value := kv.Value
-	switch kv.Trailer.Kind() {
-	case base.KindSet:
-	case base.KindSetTTL:
+	switch kind := kv.Trailer.Kind(); {
+	case kind == base.KindSet, kind == base.KindBlob:
+	case kind.TTL():
 		if len(value) < 8 {
 			it.err = fmt.Errorf("%w: a value with a time to live has no expiry", ErrCorruption)
 			return nil, false
@@ -419,6 +427,32 @@ func (it *Iterator) alive(kv *base.KV) ([]byte, bool) {
 	return value, true
 }
 
+// settle makes key the current one; t and value are as its table has them, and kv is what
+// the next move begins at. It fails if the value is elsewhere and cannot be read.
+func (it *Iterator) settle(kv *base.KV, t base.Trailer, key, value []byte) bool {
+	switch {
+	case it.keysOnly:
+		value = nil
+	case t.Kind().Blob():
+		ref, ok := base.DecodeBlobRef(value)
+		it.blob.Release()
+		var err error
+		if !ok {
+			err = errBadRef
+		} else {
+			it.blob, err = it.db.readBlob(it.v.state, key, ref, true)
+		}
+		if err != nil {
+			it.err = err
+			it.db.noteCorruption(err)
+			return it.invalidate()
+		}
+		value = it.blob.Bytes
+	}
+	it.kv, it.key, it.val, it.valid = kv, key, value, true
+	return true
+}
+
 // forward settles on the first live key at or after the raw record kv. from is where
 // the move began.
 func (it *Iterator) forward(kv *base.KV, from []byte) bool {
@@ -438,11 +472,11 @@ func (it *Iterator) forward(kv *base.KV, from []byte) bool {
 		}
 		if value, ok := it.alive(kv); ok {
 			run.end(it, kv.Key)
-			it.kv, it.key, it.val, it.valid = kv, kv.Key, value, true
-			if it.key == nil { // of a table; nil is for no key at all
-				it.key = it.keyBuf[:0]
+			key := kv.Key
+			if key == nil { // of a table; nil is for no key at all
+				key = it.keyBuf[:0]
 			}
-			return true
+			return it.settle(kv, kv.Trailer, key, value)
 		}
 		if it.err != nil {
 			return it.invalidate()
@@ -491,8 +525,7 @@ func (it *Iterator) back(kv *base.KV, from []byte) bool {
 			return it.fail()
 		}
 		if value, ok := it.alive(&newest); ok {
-			it.kv, it.key, it.val, it.valid = kv, it.keyBuf, value, true
-			return true
+			return it.settle(kv, newest.Trailer, it.keyBuf, value)
 		}
 		if it.err != nil {
 			return it.invalidate()

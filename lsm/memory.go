@@ -86,6 +86,12 @@ func (o *Options) withDefaults() (Options, error) {
 	if out.BlockSize < 1<<10 || out.BlockSize > 1<<20 {
 		return bad("BlockSize is %d, want 1 KiB to 1 MiB", out.BlockSize)
 	}
+	if out.BlobThreshold == 0 {
+		out.BlobThreshold = defaultBlobThreshold
+	}
+	if out.BlobThreshold > 0 && out.BlobThreshold < minBlobThreshold {
+		return bad("BlobThreshold is %d, at least %d make sense", out.BlobThreshold, minBlobThreshold)
+	}
 	if out.CompactionConcurrency == 0 {
 		out.CompactionConcurrency = max(1, runtime.GOMAXPROCS(0)/2)
 	}

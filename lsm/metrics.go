@@ -69,6 +69,9 @@ type Metrics struct {
 	OpenTables, OpenIterators, OpenSnapshots int
 	SealedMemtables                          int
 
+	// Values outside of the tree. Live is what tables refer to, after an excise an estimate.
+	Blobs struct{ Files, Bytes, LiveBytes int64 }
+
 	// Memory in use, against Memory: Budget is Options.Memory.
 	Memory struct {
 		Budget    int64
@@ -145,10 +148,16 @@ func (m *Metrics) addState(s *readState, shape compaction.Options) {
 			x.Deletes += f.Deletes
 		}
 	}
+	for i := range s.version.Blobs {
+		b := &s.version.Blobs[i]
+		m.Blobs.Files++
+		m.Blobs.Bytes += b.Size
+		m.Blobs.LiveBytes += b.Bytes - b.Garbage()
+	}
 	m.CompactionDebt = compaction.Debt(s.version, shape)
 }
 
-// TableBytes returns the size of all tables.
+// TableBytes returns the size of all tables, blob files not included.
 func (m *Metrics) TableBytes() int64 {
 	var n int64
 	for _, l := range m.Levels {
@@ -178,6 +187,9 @@ func (m *Metrics) String() string {
 	}
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-12s "+format+"\n", append([]any{name}, args...)...)
+	}
+	if m.Blobs.Files > 0 {
+		line("blob files", "%d, %s; values that are needed %s", m.Blobs.Files, humanBytes(m.Blobs.Bytes), humanBytes(m.Blobs.LiveBytes))
 	}
 	line("writes", "%d commits, %d operations, %s; write amplification %.2f", m.Commits, m.Operations, humanBytes(m.UserBytes), m.WriteAmplification())
 	line("log", "%s in %d records, %d syncs", humanBytes(m.LogBytes), m.LogRecords, m.LogSyncs)

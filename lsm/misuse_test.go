@@ -144,7 +144,7 @@ func TestNewerFormat(t *testing.T) {
 	name := filepath.Join(dir, "CURRENT")
 	b, err := os.ReadFile(name)
 	must(t, err)
-	body := strings.Replace(string(b), "ringwood lsm 1\n", "ringwood lsm 99\n", 1)
+	body := strings.Replace(string(b), "ringwood lsm 2\n", "ringwood lsm 99\n", 1)
 	body = body[:strings.LastIndex(body, "crc ")]
 	must(t, os.WriteFile(name, fmt.Appendf([]byte(body), "crc %08x\n", checksum([]byte(body))), 0o600))
 	for _, o := range []*lsm.Options{nil, {ReadOnly: true}} {
@@ -189,6 +189,7 @@ func TestContradictoryOptions(t *testing.T) {
 		{lsm.Options{BlockSize: 2 << 20}, "BlockSize"},
 		{lsm.Options{CompactionConcurrency: -1}, "CompactionConcurrency"},
 		{lsm.Options{CompactionConcurrency: 65}, "CompactionConcurrency"},
+		{lsm.Options{BlobThreshold: 31}, "BlobThreshold"},
 		{lsm.Options{MaxOpenFiles: 3}, "MaxOpenFiles"},
 		{lsm.Options{MaxOpenFiles: -3}, "MaxOpenFiles"},
 	} {

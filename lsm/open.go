@@ -63,6 +63,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	db.bad = make(map[base.FileNum]bool)
 	db.plan = planMemory(opts.Memory, opts.CompactionConcurrency)
 	db.shape = compaction.Options{MemtableSize: db.plan.memtable}.WithDefaults()
+	db.blobFile = max(minBlobFile, db.plan.memtable)
 	if tune != nil {
 		tune(db)
 	}
@@ -169,24 +170,47 @@ func (db *DB) lockDir() error {
 	return err
 }
 
-// checkTables sees that the files of all tables are there. What is in them is checked
-// when they are opened.
+// checkTables sees that the files of all tables are there, and the blob files. What is in
+// them is checked when they are opened.
 func (db *DB) checkTables(v *manifest.Version) error {
+	return eachFile(db.dir, v, func(name string, size int64, f *manifest.FileMeta) error {
+		info, err := db.fs.Stat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("the manifest has this file, but it is not there: %w", err)
+		case err != nil:
+			return err
+		case info.Size != size:
+			err = fmt.Errorf("the file has %d bytes, the manifest says %d", info.Size, size)
+		default:
+			return nil
+		}
+		return lostFile(name, f, err)
+	})
+}
+
+// lostFile is the error for a file that a version needs; f is nil for a blob file.
+func lostFile(name string, f *manifest.FileMeta, err error) error {
+	ce := &CorruptionError{File: name, Offset: -1, Err: err}
+	if f != nil {
+		ce.Lower, ce.Upper = f.Smallest, f.Largest
+	}
+	return ce
+}
+
+// eachFile calls fn for every table file and every blob file of v; f is nil for these.
+// Tables may share a file.
+func eachFile(dir string, v *manifest.Version, fn func(name string, size int64, f *manifest.FileMeta) error) error {
 	for _, files := range v.Levels {
 		for _, f := range files {
-			name := db.tablePath(f.File)
-			info, err := db.fs.Stat(name)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				err = fmt.Errorf("the manifest has this table, but there is no such file: %w", err)
-			case err != nil:
+			if err := fn(manifest.Path(dir, manifest.FileTable, f.File), f.Size, f); err != nil {
 				return err
-			case info.Size != f.Size:
-				err = fmt.Errorf("the file has %d bytes, the manifest says %d", info.Size, f.Size)
-			default:
-				continue
 			}
-			return &CorruptionError{File: name, Offset: -1, Lower: f.Smallest, Upper: f.Largest, Err: err}
+		}
+	}
+	for _, b := range v.Blobs {
+		if err := fn(manifest.Path(dir, manifest.FileBlob, b.Num), b.Size, nil); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -224,7 +248,7 @@ func (db *DB) readOnlyTry() (err error) {
 	if err != nil {
 		return err
 	}
-	held := make(map[base.FileNum]vfs.File)
+	held := make(map[string]vfs.File)
 	var mems []*memtable
 	defer func() {
 		if err == nil {
@@ -237,21 +261,21 @@ func (db *DB) readOnlyTry() (err error) {
 			m.free()
 		}
 	}()
-	for _, files := range st.Version.Levels {
-		for _, f := range files {
-			if held[f.File] != nil {
-				continue
-			}
-			name := db.tablePath(f.File)
-			file, err := db.fs.Open(name)
-			if errors.Is(err, fs.ErrNotExist) {
-				return &CorruptionError{File: name, Offset: -1, Lower: f.Smallest, Upper: f.Largest, Err: err}
-			}
-			if err != nil {
-				return err
-			}
-			held[f.File] = file
+	err = eachFile(db.dir, st.Version, func(name string, _ int64, f *manifest.FileMeta) error {
+		if held[name] != nil {
+			return nil
 		}
+		file, err := db.fs.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return lostFile(name, f, err)
+		}
+		if err == nil {
+			held[name] = file
+		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if err := db.checkTables(st.Version); err != nil {
 		return err
@@ -276,9 +300,13 @@ func (db *DB) readOnlyTry() (err error) {
 	return nil
 }
 
-// tablePath and logPath name the files of the store.
+// tablePath, blobPath and logPath name the files of the store.
 func (db *DB) tablePath(num base.FileNum) string {
 	return manifest.Path(db.dir, manifest.FileTable, num)
+}
+
+func (db *DB) blobPath(num base.FileNum) string {
+	return manifest.Path(db.dir, manifest.FileBlob, num)
 }
 
 func (db *DB) logPath(num base.FileNum) string {

@@ -78,6 +78,13 @@ type Options struct {
 	// 1 MiB. 0 means 4 KiB.
 	BlockSize int
 
+	// BlobThreshold is the length in bytes from which values are kept outside of the tree,
+	// in blob files: compactions then leave them where they are, and give their space back
+	// once a third of it is garbage. A read of such a value is one more read of a file. 0
+	// means 4 KiB; negative means never; at least 32. It may differ from one Open to the
+	// next: values move when compactions rewrite them.
+	BlobThreshold int
+
 	// CompactionConcurrency is how many compactions may run at once, beside one
 	// flush. 0 means one for each two processors, at least one.
 	CompactionConcurrency int

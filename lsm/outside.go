@@ -159,6 +159,7 @@ func (db *DB) cut(f *manifest.FileMeta, r keyRange) []*manifest.FileMeta {
 	for _, p := range parts {
 		p.Num = db.store.NewNum()
 		p.LiveSize = max(1, f.Bytes()/int64(len(parts)+1))
+		p.Blobs = scaleUses(f.Blobs, p.LiveSize, f.Bytes())
 		p.Clipped = true
 	}
 	return parts

@@ -32,12 +32,13 @@ func randomOptions(rng *rand.Rand) (*lsm.Options, lsm.Shape) {
 		FilterBitsPerKey:      []int{0, -1, 5, 16}[rng.IntN(4)],
 		CompactionConcurrency: 1 + rng.IntN(3),
 		MaxOpenFiles:          16 << rng.IntN(4),
+		BlobThreshold:         []int{-1, 0, 32, 60}[rng.IntN(4)],
 	}
 	for range rng.IntN(4) {
 		o.Compression = append(o.Compression, lsm.Compression(rng.IntN(2)))
 	}
 	memtable := int64(32<<10) << rng.IntN(6)
-	return o, lsm.Shape{Memtable: memtable, Sealed: 1 + rng.IntN(3), Table: memtable / 4, BaseLevel: memtable * 2, Fanout: 2 + rng.IntN(8)}
+	return o, lsm.Shape{Memtable: memtable, Sealed: 1 + rng.IntN(3), Table: memtable / 4, BaseLevel: memtable * 2, Fanout: 2 + rng.IntN(8), BlobFile: memtable}
 }
 
 // TestKill kills a process that writes with several goroutines, at a random moment,

@@ -26,11 +26,11 @@ import (
 //     commits begin.
 func (db *DB) recover(st manifest.State) error {
 	start := time.Now()
-	var outs []*manifest.FileMeta
+	var outs outputs
 	r := replayer{db: db, last: st.LastSeq, sealed: func(m *memtable) error {
 		defer m.free()
 		made, _, err := db.writeTables([]*memtable{m}, moment{time: db.now()}, nil)
-		outs = append(outs, made...)
+		outs.tables, outs.blobs = append(outs.tables, made.tables...), append(outs.blobs, made.blobs...)
 		return err
 	}}
 	tails, err := r.run(st)
@@ -46,9 +46,7 @@ func (db *DB) recover(st manifest.State) error {
 		return err
 	}
 	edit := &manifest.Edit{MinLog: log.num, LastSeq: r.last}
-	for _, o := range outs {
-		edit.Added = append(edit.Added, manifest.NewFile{Level: 0, Meta: o})
-	}
+	outs.addTo(edit, 0)
 	db.log, db.logs = log, []*logFile{log}
 	if err := db.store.Append(edit); err != nil {
 		return db.storeFailed(err)
@@ -96,7 +94,7 @@ func (db *DB) removeOrphans() error {
 		switch kind {
 		case manifest.FileLog:
 			orphan = num != db.log.num
-		case manifest.FileTable:
+		case manifest.FileTable, manifest.FileBlob:
 			orphan = !db.files.has(num)
 		case manifest.FileManifest:
 			orphan = num != state.Manifest
@@ -183,9 +181,12 @@ func (db *DB) checkFresh(st manifest.State) error {
 			known[f.File] = true
 		}
 	}
+	for _, b := range st.Version.Blobs {
+		known[b.Num] = true
+	}
 	for _, name := range names {
 		kind, num, ok := manifest.ParseName(name)
-		used := ok && kind == manifest.FileTable && !known[num]
+		used := ok && (kind == manifest.FileTable || kind == manifest.FileBlob) && !known[num]
 		if ok && kind == manifest.FileLog {
 			if used, err = db.hasRecords(num); err != nil {
 				return err

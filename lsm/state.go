@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"iter"
 	"math"
 	"sync/atomic"
 
@@ -27,6 +28,7 @@ type readState struct {
 	version *manifest.Version
 	tables  [base.NumLevels][]*table // parallel to version.Levels
 	dels    bool                     // some table has range tombstones
+	blobs   []*table                 // parallel to version.Blobs
 
 	// refs counts the holds of each kind, and one more as long as there is a stronger one.
 	refs [numHolds]atomic.Int64
@@ -83,7 +85,7 @@ func (db *DB) installLocked(mem *memtable, imm []*memtable, v *manifest.Version)
 	db.epoch++
 	s.epoch = db.epoch
 	if old != nil && old.version == v {
-		s.tables, s.dels = old.tables, old.dels
+		s.tables, s.dels, s.blobs = old.tables, old.dels, old.blobs
 	} else {
 		db.bindTables(s)
 	}
@@ -96,8 +98,35 @@ func (db *DB) installLocked(mem *memtable, imm []*memtable, v *manifest.Version)
 	old.release()
 }
 
-// bindTables finds or makes the handle of every table of s.version.
+// files walks all tables of s, and its blob files.
+func (s *readState) files() iter.Seq[*table] {
+	return func(yield func(*table) bool) {
+		for _, handles := range s.tables {
+			for _, t := range handles {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+		for _, t := range s.blobs {
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// bindTables finds or makes the handle of every table of s.version, and of every blob file.
 func (db *DB) bindTables(s *readState) {
+	for _, b := range s.version.Blobs {
+		t := db.tables[b.Num]
+		if t == nil {
+			t = &table{blob: true, born: s.epoch, meta: &manifest.FileMeta{Num: b.Num, File: b.Num, UID: b.UID, Size: b.Size}}
+			db.tables[b.Num] = t
+			db.files.add(b.Num)
+		}
+		s.blobs = append(s.blobs, t)
+	}
 	for level, files := range s.version.Levels {
 		if len(files) == 0 {
 			continue
@@ -133,14 +162,15 @@ func (db *DB) retireDropped(old, s *readState) {
 			kept[f.Num] = true
 		}
 	}
-	for _, handles := range old.tables {
-		for _, t := range handles {
-			if kept[t.meta.Num] || db.tables[t.meta.Num] != t {
-				continue
-			}
-			delete(db.tables, t.meta.Num)
-			db.reclaim.retire(holdTables, t.born, old.epoch, func() { db.dropTable(t) })
+	for _, b := range s.version.Blobs {
+		kept[b.Num] = true
+	}
+	for t := range old.files() {
+		if kept[t.meta.Num] || db.tables[t.meta.Num] != t {
+			continue
 		}
+		delete(db.tables, t.meta.Num)
+		db.reclaim.retire(holdTables, t.born, old.epoch, func() { db.dropTable(t) })
 	}
 }
 

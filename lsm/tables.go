@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/cache"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
 	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
@@ -18,6 +19,7 @@ import (
 // for longer pins it.
 type table struct {
 	meta *manifest.FileMeta
+	blob bool   // a blob file, of which meta has the numbers and the size
 	born uint64 // epoch of the first state that has it
 
 	open atomic.Pointer[openTable]
@@ -119,7 +121,7 @@ func (db *DB) openTable(t *table) (*openTable, error) {
 	if o := t.open.Load(); o != nil {
 		return o, nil
 	}
-	o, err := db.loadTable(t.meta)
+	o, err := db.loadTable(t, db.cache, t.blob)
 	if err != nil {
 		return nil, err
 	}
@@ -137,15 +139,16 @@ func (db *DB) openTable(t *table) (*openTable, error) {
 	return o, nil
 }
 
-// loadTable opens the file behind f.
-func (db *DB) loadTable(f *manifest.FileMeta) (*openTable, error) {
-	name := db.tablePath(f.File)
-	file, err := db.openFile(f.File, name)
+// loadTable opens the file behind t; blobsOnly as in sstable.ReaderOptions.
+func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, error) {
+	f, name := t.meta, db.fileOf(t)
+	file, err := db.openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
 	}
 	r, err := sstable.NewReader(file, sstable.ReaderOptions{
-		Name: name, ID: uint64(f.Num), UID: f.UID, Cache: db.cache, Size: f.Size, Stats: &db.reads,
+		Name: name, ID: uint64(f.Num), UID: f.UID, Cache: c, Size: f.Size, Stats: &db.reads,
+		BlobsOnly: blobsOnly,
 	})
 	if err != nil {
 		_ = file.Close()
@@ -179,8 +182,16 @@ type heldFile struct{ vfs.File }
 
 func (heldFile) Close() error { return nil }
 
-func (db *DB) openFile(num base.FileNum, name string) (vfs.File, error) {
-	if f := db.held[num]; f != nil {
+// fileOf returns the path of t's file.
+func (db *DB) fileOf(t *table) string {
+	if t.blob {
+		return db.blobPath(t.meta.File)
+	}
+	return db.tablePath(t.meta.File)
+}
+
+func (db *DB) openFile(name string) (vfs.File, error) {
+	if f := db.held[name]; f != nil {
 		return heldFile{f}, nil
 	}
 	return db.fs.Open(name)
@@ -267,21 +278,21 @@ func (db *DB) dropTable(t *table) {
 	}
 	db.cache.EvictID(uint64(t.meta.Num))
 	if db.files.drop(t.meta.File) {
-		if f := db.held[t.meta.File]; f != nil {
+		name := db.fileOf(t)
+		if f := db.held[name]; f != nil {
 			_ = f.Close()
 		}
-		db.aside(func() { db.removeTableFile(t.meta.File) })
+		db.aside(func() { db.removeTableFile(name) })
 	}
 }
 
-// removeTableFile deletes the file of a table that is no part of the tree. After a
+// removeTableFile deletes the file name, which is no part of the tree any more. After a
 // failed write of the manifest nothing is deleted: the tree on disk may be the old
 // one. What stays behind is removed by the next Open.
-func (db *DB) removeTableFile(num base.FileNum) {
+func (db *DB) removeTableFile(name string) {
 	if db.poisoned.Load() != nil || db.opts.ReadOnly || db.closing.Load() {
 		return
 	}
-	name := db.tablePath(num)
 	if err := db.fs.Remove(name); err != nil {
 		return
 	}
@@ -296,10 +307,8 @@ func (db *DB) retireAll(s *readState) {
 			db.reclaim.retire(holdMemory, m.born, s.epoch, m.free)
 		}
 	}
-	for _, handles := range s.tables {
-		for _, t := range handles {
-			db.reclaim.retire(holdTables, t.born, s.epoch, func() { db.dropTable(t) })
-		}
+	for t := range s.files() {
+		db.reclaim.retire(holdTables, t.born, s.epoch, func() { db.dropTable(t) })
 	}
 }
 

@@ -144,7 +144,7 @@ func (tx *Txn) AppendGet(dst, key []byte) ([]byte, error) {
 	defer v.state.release()
 	covered := tx.covered(key)
 	if w, ok := tx.own[string(key)]; ok {
-		return tx.db.finishGet(dst, w.value, base.MakeTrailer(w.seq, w.kind), covered, &v, true)
+		return tx.db.finishGet(dst, key, w.value, base.MakeTrailer(w.seq, w.kind), covered, &v, true)
 	}
 	if covered > 0 {
 		return dst, ErrNotFound

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 )
 
-// Verify reads every table of the store and checks every checksum, the order of
-// keys, and that indexes, filters and counts agree with the data. It returns what
-// is wrong, all of it joined; errors.As finds each *CorruptionError. It reads at full
-// speed and stops when ctx ends.
+// Verify reads every table of the store, and every value in blob files, and checks every
+// checksum, the order of keys, that indexes, filters and counts agree with the data, and
+// that each value is where its table says. It returns what is wrong, all of it joined;
+// errors.As finds each *CorruptionError. It reads at full speed and stops when ctx ends.
 func (db *DB) Verify(ctx context.Context) error { return db.VerifyRange(ctx, nil, nil, 0) }
 
 // VerifyRange is Verify for the tables that hold keys of [start, end), end == nil
@@ -30,36 +33,139 @@ func (db *DB) VerifyRange(ctx context.Context, start, end []byte, bytesPerSecond
 	if end != nil && string(start) >= string(end) {
 		return nil
 	}
-	pace := pacer{ctx: ctx, perSecond: bytesPerSecond, start: time.Now()}
-	var errs []error
+	v := verification{db: db, s: s, pace: pacer{ctx: ctx, perSecond: bytesPerSecond, start: time.Now()}}
+	defer v.closeBlobs()
 	for level, tables := range s.tables {
 		for _, t := range tables {
 			if !t.meta.Overlaps(start, end, true) {
 				continue
 			}
-			if err := db.verifyTable(t, &pace); err != nil {
-				if ctx.Err() != nil {
-					return errors.Join(append(errs, ctx.Err())...)
-				}
-				db.noteCorruption(err)
-				errs = append(errs, fmt.Errorf("level %d: %w", level, err))
-			}
-			if db.closing.Load() {
-				return errors.Join(append(errs, ErrClosed)...)
+			if err := v.table(t, fmt.Sprintf("level %d", level)); err != nil {
+				return errors.Join(append(v.errs, err)...)
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(v.errs...)
 }
 
-// verifyTable opens the file afresh, so that what is in memory hides nothing.
-func (db *DB) verifyTable(t *table, pace *pacer) error {
-	o, err := db.loadTable(t.meta)
+// verification is under way. It opens every file afresh and reads past the cache, so that
+// what is in memory hides nothing.
+type verification struct {
+	db    *DB
+	s     *readState
+	pace  pacer
+	errs  []error
+	blobs map[base.FileNum]*openTable // open; nil for one that cannot be opened
+	known map[base.FileNum]bool       // blob files that were opened whole
+}
+
+// maxVerifyBlobs bounds the blob files that a verification has open.
+const maxVerifyBlobs = 64
+
+// report takes note of what is wrong. It returns an error when the work is to end.
+func (v *verification) report(where string, err error) error {
+	if ctxErr := v.pace.ctx.Err(); ctxErr != nil {
+		return ctxErr
+	}
+	v.db.noteCorruption(err)
+	v.errs = append(v.errs, fmt.Errorf("%s: %w", where, err))
+	return nil
+}
+
+// table verifies a table, the blob files that it refers to, and its values there.
+func (v *verification) table(t *table, where string) error {
+	if v.db.closing.Load() {
+		return ErrClosed
+	}
+	o, err := v.db.loadTable(t, nil, false)
 	if err != nil {
-		return err
+		return v.report(where, err)
 	}
 	defer o.Close()
-	return o.VerifyBlocks(pace.read)
+	for _, u := range t.meta.Blobs {
+		if err := v.blobFile(u.File); err != nil {
+			return err
+		}
+	}
+	var stop error
+	err = o.Audit(sstable.Audit{
+		Progress: v.pace.read,
+		Report: func(err error) error {
+			stop = v.report(where, err)
+			return stop
+		},
+		Blob: func(key []byte, ref base.BlobRef) error {
+			if t.meta.Clipped && !t.meta.Contains(key) {
+				return nil // the file that it refers to may be gone
+			}
+			return v.value(key, ref)
+		},
+	})
+	if err != nil && stop == nil && v.pace.ctx.Err() == nil {
+		return v.report(where, err)
+	}
+	return err
+}
+
+// blobFile checks of a blob file, once, what readers of single values do not look at.
+func (v *verification) blobFile(num base.FileNum) error {
+	if v.known[num] {
+		return nil
+	}
+	if v.known == nil {
+		v.known = make(map[base.FileNum]bool)
+	}
+	v.known[num] = true
+	t := v.s.blob(num)
+	if t == nil {
+		return nil // reported where something refers to it
+	}
+	o, err := v.db.loadTable(t, nil, false)
+	if err != nil {
+		return v.report("blob file", err)
+	}
+	return o.Close()
+}
+
+// value reads a value.
+func (v *verification) value(key []byte, ref base.BlobRef) error {
+	o, ok := v.blobs[ref.File]
+	if !ok {
+		t := v.s.blob(ref.File)
+		if t == nil {
+			return v.db.errStrayRef(key, ref)
+		}
+		if len(v.blobs) >= maxVerifyBlobs {
+			v.closeBlobs()
+		}
+		if v.blobs == nil {
+			v.blobs = make(map[base.FileNum]*openTable)
+		}
+		var err error
+		o, err = v.db.loadTable(t, nil, true)
+		v.blobs[ref.File] = o
+		if err != nil {
+			return err
+		}
+	}
+	if o == nil {
+		return nil // reported
+	}
+	b, err := o.Blob(key, ref, false)
+	b.Release()
+	if err == nil {
+		err = v.pace.read(int64(ref.Len))
+	}
+	return err
+}
+
+func (v *verification) closeBlobs() {
+	for _, o := range v.blobs {
+		if o != nil {
+			_ = o.Close()
+		}
+	}
+	v.blobs = nil
 }
 
 // pacer limits reading.

@@ -18,7 +18,7 @@ import (
 // can do, on few keys, in a store so small that each part of it is reached again and
 // again. It runs in one goroutine, and the same seed does the same operations.
 
-var tiny = lsm.Shape{Memory: 4 << 20, Memtable: 48 << 10, Sealed: 2, Table: 8 << 10, BaseLevel: 16 << 10, Fanout: 2}
+var tiny = lsm.Shape{Memory: 4 << 20, Memtable: 48 << 10, Sealed: 2, Table: 8 << 10, BaseLevel: 16 << 10, Fanout: 2, BlobFile: 4 << 10}
 
 const (
 	storeDir = "/a/store"
@@ -72,6 +72,7 @@ func newWorkload(fs vfs.FS, seed uint64) *workload {
 func tinyOptions(fs vfs.FS, now *int64, steps *lsm.Stepper) *lsm.Options {
 	return &lsm.Options{
 		FS: fs, Executor: steps, Seed: 12345, BlockSize: 1 << 10, MaxOpenFiles: 16, CompactionConcurrency: 2,
+		BlobThreshold: 100,
 		Clock: func() time.Time { return time.Unix(0, *now) },
 	}
 }

@@ -82,13 +82,16 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 	}
 	defer r.Close()
 	c.hold(name, r.Properties(), metas, bad)
-	err = r.Audit(func(n int64) error {
-		c.r.Blocks++
-		c.bar.add(n)
-		return nil
-	}, func(err error) error {
-		bad(finding(err, name))
-		return nil
+	err = r.Audit(sstable.Audit{
+		Progress: func(n int64) error {
+			c.r.Blocks++
+			c.bar.add(n)
+			return nil
+		},
+		Report: func(err error) error {
+			bad(finding(err, name))
+			return nil
+		},
 	})
 	if err != nil {
 		bad(finding(err, name))

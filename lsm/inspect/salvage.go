@@ -239,14 +239,14 @@ func (s *salvager) write(dst string) error {
 		},
 	}
 	s.sources = nil
-	outs, stats, err := compaction.Run(&job)
+	made, stats, err := compaction.Run(&job)
 	if err != nil {
 		return err
 	}
 	s.r.Read = stats.Read - min(stats.Read, s.r.LogRecords)
 	s.r.Saved = stats.Written
 	var levels [base.NumLevels][]*manifest.FileMeta
-	for _, o := range outs {
+	for _, o := range made.Tables {
 		m := o.Meta
 		levels[job.OutputLevel] = append(levels[job.OutputLevel], &manifest.FileMeta{
 			Num: o.Num, File: o.Num, UID: m.UID, Size: m.Size,

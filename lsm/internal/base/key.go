@@ -26,11 +26,21 @@ const (
 	KindSet         Kind = 1 // a value
 	KindSetTTL      Kind = 2 // 8 bytes big-endian expiry (Unix nanoseconds), then the value
 	KindRangeDelete Kind = 3 // key is the start, value the exclusive end; lives apart from points
-	kindLimit       Kind = 4
+	KindBlob        Kind = 4 // a BlobRef: the value is in a blob file; in tables only
+	KindBlobTTL     Kind = 5 // 8 bytes of expiry as in KindSetTTL, then a BlobRef
 )
 
-// Valid reports whether k is a kind this version of the format knows.
-func (k Kind) Valid() bool { return k < kindLimit }
+// Written reports whether k is a kind that a commit can have.
+func (k Kind) Written() bool { return k <= KindRangeDelete }
+
+// Point reports whether k may stand among the points of a table.
+func (k Kind) Point() bool { return k <= KindBlobTTL && k != KindRangeDelete }
+
+// TTL reports whether the value of a record of kind k begins with 8 bytes of expiry.
+func (k Kind) TTL() bool { return k == KindSetTTL || k == KindBlobTTL }
+
+// Blob reports whether the value stands elsewhere.
+func (k Kind) Blob() bool { return k == KindBlob || k == KindBlobTTL }
 
 func (k Kind) String() string {
 	switch k {
@@ -42,6 +52,10 @@ func (k Kind) String() string {
 		return "SETTTL"
 	case KindRangeDelete:
 		return "RANGEDEL"
+	case KindBlob:
+		return "BLOB"
+	case KindBlobTTL:
+		return "BLOBTTL"
 	}
 	return "KIND?"
 }
@@ -67,7 +81,7 @@ const TrailerMax Trailer = math.MaxUint64
 type KV struct {
 	Key     []byte // user key
 	Trailer Trailer
-	Value   []byte // for KindSetTTL it begins with the 8-byte expiry
+	Value   []byte // where Kind.TTL it begins with the 8-byte expiry
 }
 
 // Iter walks records in internal order: user keys ascending by bytes.Compare,

@@ -45,7 +45,7 @@ var (
 // DecodeOp takes the first operation off ops, which is not empty.
 func DecodeOp(ops []byte) (op Op, rest []byte, err error) {
 	op.Kind = base.Kind(ops[0])
-	if !op.Kind.Valid() {
+	if !op.Kind.Written() {
 		return op, nil, fmt.Errorf("unknown operation %d", ops[0])
 	}
 	op.Key, rest, err = takeBytes(ops[1:], base.MaxKeyLen)

@@ -175,5 +175,13 @@ func widthOf(d uint64) int { return (bits.Len64(d) + 7) / 8 }
 // value of vlen bytes.
 func legal(t base.Trailer, vlen int) bool {
 	k := t.Kind()
-	return k < base.KindSetTTL || k == base.KindSetTTL && vlen >= 8
+	switch {
+	case k < base.KindSetTTL:
+		return true
+	case k == base.KindSetTTL:
+		return vlen >= 8
+	case k == base.KindBlob:
+		return vlen >= base.MinBlobRefLen
+	}
+	return k == base.KindBlobTTL && vlen >= 8+base.MinBlobRefLen
 }

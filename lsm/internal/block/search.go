@@ -160,3 +160,21 @@ func (l *layout) compare(ord, at, u int, key []byte, m int, t base.Trailer) (bef
 	}
 	return l.trailer(ord) > t, true, m + n
 }
+
+// Only returns the record of a block that has but one; ok is false for any other block,
+// and if the record is of another key. value aliases data.
+func Only(data, key []byte) (value []byte, t base.Trailer, ok bool) {
+	var l layout
+	if l.parse(data) != nil || l.n != 1 {
+		return nil, 0, false
+	}
+	s, u, vl, at := l.entry(l.keys)
+	if at == 0 || s != 0 || !l.fits(0, at, u, l.values, vl) || string(data[at:at+u]) != string(key) {
+		return nil, 0, false
+	}
+	t = l.trailer(0)
+	if !legal(t, vl) {
+		return nil, 0, false
+	}
+	return data[l.values : l.values+vl : l.values+vl], t, true
+}

@@ -23,6 +23,7 @@
 //  4. What any open snapshot or later reader sees is the same before and after.
 //  5. The versions of one key stay in one output; range tombstones are cut where
 //     outputs are, and all of them together cover what they covered.
+//  6. A reference to a blob file stands in an output only if its Uses name the file.
 //
 // Failure: the choice cannot fail. Run returns the first error of a source, a file,
 // NewOutput or Cancel, with what it had begun closed and listed for removal; the
@@ -63,6 +64,8 @@ type Compaction struct {
 	Grandparents []*manifest.FileMeta
 	// TargetFileSize is where outputs are cut. 0: never (in L0, one table is one run).
 	TargetFileSize int64
+	// Condemned are blob files from which the values of the inputs are to move.
+	Condemned map[base.FileNum]bool
 }
 
 // Input is the tables of one level.

@@ -46,6 +46,8 @@ type Job struct {
 	// NewOutput makes the file for the next output.
 	NewOutput func() (f vfs.File, name string, num base.FileNum, uid uint64, err error)
 	Writer    sstable.WriterOptions // UID is filled in
+	// Blobs says which values are kept outside of the tables.
+	Blobs BlobPolicy
 
 	// Cancel, if set, is asked about every 64 KiB; an error ends the job with it.
 	Cancel func() error
@@ -59,6 +61,38 @@ type Output struct {
 	Num  base.FileNum
 	Name string
 	Meta sstable.Meta
+	// Uses are the blob files that the table refers to, ascending.
+	Uses []manifest.BlobUse
+}
+
+// BlobPolicy says what a job does with values that are large. The zero value leaves those
+// that are in tables there, and those that are not where they are.
+type BlobPolicy struct {
+	// Least is the length of the values that go into blob files, 0: none do.
+	Least int
+	// FileSize is where blob files are cut; 0: never.
+	FileSize int64
+	// NewFile makes the next blob file.
+	NewFile func() (f vfs.File, name string, num base.FileNum, uid uint64, err error)
+	// Condemned says which blob files are to be given up: what is alive of them moves. nil:
+	// none.
+	Condemned map[base.FileNum]bool
+	// Fetch returns the value of key at ref, valid until the next call.
+	Fetch func(key []byte, ref base.BlobRef) ([]byte, error)
+}
+
+// BlobOutput is a blob file that a job has made. Meta is set when Run succeeded.
+type BlobOutput struct {
+	Num   base.FileNum
+	Name  string
+	Bytes int64 // of values, as they are stored
+	Meta  sstable.Meta
+}
+
+// Made is what came out of a job, tables in the order of their keys.
+type Made struct {
+	Tables []Output
+	Blobs  []BlobOutput
 }
 
 // Stats counts what a job did.
@@ -66,6 +100,7 @@ type Stats struct {
 	Read, Written uint64 // point records
 	ReadBytes     uint64 // keys and values
 	WrittenBytes  int64  // files
+	Moved         uint64 // values that left a condemned blob file
 	Shadowed      uint64 // dropped: a newer version hides them from everybody
 	Covered       uint64 // dropped: a range tombstone hides them from everybody
 	Tombstones    uint64 // dropped: deletes and range tombstones that hide nothing
@@ -76,6 +111,7 @@ type Stats struct {
 func (c *Compaction) Configure(j *Job, v *manifest.Version) {
 	j.OutputLevel = c.OutputLevel
 	j.TargetFileSize = c.TargetFileSize
+	j.Blobs.Condemned = c.Condemned
 	j.Grandparents = c.Grandparents
 	j.Bottom = c.bottom(v)
 	j.AllBottom = c.OutputLevel > 0 && j.Bottom(c.Lo, c.Hi, c.HiExclusive)
@@ -104,10 +140,10 @@ func (c *Compaction) bottom(v *manifest.Version) func(lo, hi []byte, hiExclusive
 	}
 }
 
-// Run does the job. It returns the outputs in the order of their keys, all
-// synced and closed; the names are not durable before their directory is synced.
-// With an error it returns those it has begun, closed, for the caller to remove.
-func Run(j *Job) ([]Output, Stats, error) {
+// Run does the job. The files that it returns are synced and closed; the names are not
+// durable before their directory is synced. With an error it returns those it has begun,
+// closed, for the caller to remove.
+func Run(j *Job) (Made, Stats, error) {
 	r := newRunner(j)
 	var it merge.Iter
 	it.Init(j.Sources)
@@ -118,8 +154,15 @@ func Run(j *Job) ([]Output, Stats, error) {
 	if err == nil {
 		err = r.finishLast()
 	}
-	if err != nil && r.w != nil {
-		r.w.Abort()
+	if err == nil {
+		err = r.blobs.finish()
 	}
-	return r.outputs, r.stats, err
+	if err != nil {
+		if r.w != nil {
+			r.w.Abort()
+		}
+		r.blobs.abort()
+	}
+	r.stats.WrittenBytes += r.blobs.written
+	return Made{r.outputs, r.blobs.outputs}, r.stats, err
 }

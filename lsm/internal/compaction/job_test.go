@@ -95,6 +95,112 @@ type scene struct {
 	fs     *vfs.Mem
 	num    base.FileNum
 	closed int
+
+	policy BlobPolicy
+	refs   map[int]base.KV // by index in in.recs: records as the sources have them
+}
+
+// outsource puts some of the values into blob files, of which some are condemned, and
+// makes the policy.
+func (s *scene) outsource(r *rand.Rand) {
+	s.refs = make(map[int]base.KV)
+	if r.IntN(3) == 0 {
+		return
+	}
+	s.policy = BlobPolicy{NewFile: s.newBlob, Fetch: s.fetch, FileSize: int64(r.IntN(3)) * 300, Condemned: make(map[base.FileNum]bool)}
+	if r.IntN(4) > 0 {
+		s.policy.Least = 1 + r.IntN(100)
+	}
+	all := make([]int, len(s.in.recs))
+	for i := range all {
+		all[i] = i
+	}
+	slices.SortFunc(all, func(i, j int) int {
+		a, b := &s.in.recs[i], &s.in.recs[j]
+		return base.Compare(a.Key, a.Trailer, b.Key, b.Trailer)
+	})
+	for range r.IntN(4) {
+		var b blobWriter
+		b.init(&Job{Blobs: BlobPolicy{NewFile: s.newBlob}, Writer: sstable.WriterOptions{Compression: sstable.Snappy}})
+		for _, i := range all {
+			kv := s.in.recs[i]
+			if _, ok := s.refs[i]; ok || kv.Trailer.Kind() == base.KindDelete || r.IntN(3) > 0 {
+				continue
+			}
+			kind, n := base.KindBlob, 0
+			if kv.Trailer.Kind() == base.KindSetTTL {
+				kind, n = base.KindBlobTTL, 8
+			}
+			ref, err := b.write(kv.Key, kv.Trailer, kv.Value[n:])
+			if err != nil {
+				panic(err)
+			}
+			kv.Trailer = base.MakeTrailer(kv.Trailer.Seq(), kind)
+			kv.Value = ref.Append(slices.Clone(kv.Value[:n]))
+			s.refs[i] = kv
+		}
+		if err := b.finish(); err != nil {
+			panic(err)
+		}
+		if r.IntN(2) == 0 {
+			s.policy.Condemned[s.num] = true
+		}
+	}
+}
+
+func (s *scene) newBlob() (vfs.File, string, base.FileNum, uint64, error) {
+	f, _, num, uid, err := s.newOutput()
+	return f, fmt.Sprintf("%06d.sst", num), num, uid, err
+}
+
+func (s *scene) fetch(key []byte, ref base.BlobRef) ([]byte, error) {
+	name := fmt.Sprintf("%06d.sst", ref.File)
+	f, err := s.fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := sstable.NewReader(f, sstable.ReaderOptions{Name: name, UID: uint64(ref.File) + 77, BlobsOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	v, err := r.Blob(key, ref, true)
+	if err != nil {
+		return nil, err
+	}
+	defer v.Release()
+	return bytes.Clone(v.Bytes), nil
+}
+
+// show is kv with its value beside it, as it was committed.
+func (s *scene) show(t *testing.T, kv *base.KV, uses map[base.FileNum]manifest.BlobUse) base.KV {
+	t.Helper()
+	out := base.KV{Key: bytes.Clone(kv.Key), Trailer: kv.Trailer, Value: append([]byte{}, kv.Value...)}
+	kind, n := base.KindSet, 0
+	if kv.Trailer.Kind().TTL() {
+		kind, n = base.KindSetTTL, 8
+	}
+	if kv.Trailer.Kind() != base.KindDelete && s.policy.Least > 0 && !kv.Trailer.Kind().Blob() && len(kv.Value)-n >= s.policy.Least {
+		t.Fatalf("%s: a value of %d bytes is in its table", kv.Key, len(kv.Value)-n)
+	}
+	if !kv.Trailer.Kind().Blob() {
+		return out
+	}
+	expiry, ref, err := sstable.SplitBlob(kv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.policy.Condemned[ref.File] {
+		t.Fatalf("%s is in blob file %d, which is condemned", kv.Key, ref.File)
+	}
+	u := uses[ref.File]
+	uses[ref.File] = manifest.BlobUse{File: ref.File, Values: u.Values + 1, Bytes: u.Bytes + int64(ref.Len)}
+	v, err := s.fetch(kv.Key, ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Trailer, out.Value = base.MakeTrailer(kv.Trailer.Seq(), kind), append(slices.Clone(expiry), v...)
+	return out
 }
 
 func newScene(r *rand.Rand) *scene {
@@ -141,12 +247,17 @@ func newScene(r *rand.Rand) *scene {
 		s.in.recs = nil
 	}
 	s.parts = make([][]base.KV, 1+r.IntN(4))
-	for _, kv := range s.in.recs {
+	s.outsource(r)
+	for i, kv := range s.in.recs {
+		if x, ok := s.refs[i]; ok {
+			kv = x
+		}
 		i := r.IntN(len(s.parts))
 		s.parts[i] = append(s.parts[i], kv)
 	}
 	s.j = Job{Tombstones: s.in.dels, Now: now, OutputLevel: 1 + r.IntN(6), TargetFileSize: int64(r.IntN(4)) * 600, NewOutput: s.newOutput}
 	s.j.Writer = sstable.WriterOptions{BlockSize: 1024, FilterBitsPerKey: 10}
+	s.j.Blobs = s.policy
 	var seqs []base.SeqNum
 	for range r.IntN(4) {
 		seqs = append(seqs, base.SeqNum(r.IntN(top+5)))
@@ -188,6 +299,11 @@ func (s *scene) newOutput() (vfs.File, string, base.FileNum, uint64, error) {
 }
 
 func (s *scene) run() ([]Output, Stats, error) {
+	made, stats, err := s.make()
+	return made.Tables, stats, err
+}
+
+func (s *scene) make() (Made, Stats, error) {
 	s.j.Sources = nil
 	for _, p := range s.parts {
 		sortKVs(p)
@@ -218,8 +334,17 @@ func (s *scene) read(t *testing.T, outs []Output) (w world) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		uses := make(map[base.FileNum]manifest.BlobUse)
 		for kv := it.First(); kv != nil; kv = it.Next() {
-			w.recs = append(w.recs, base.KV{Key: bytes.Clone(kv.Key), Trailer: kv.Trailer, Value: append([]byte{}, kv.Value...)})
+			w.recs = append(w.recs, s.show(t, kv, uses))
+		}
+		for i, u := range o.Uses {
+			if uses[u.File] != u || i > 0 && o.Uses[i-1].File >= u.File || len(uses) != len(o.Uses) {
+				t.Fatalf("uses %v of a table that uses %v", o.Uses, uses)
+			}
+		}
+		if len(o.Uses) != len(uses) || o.Meta.BlobRefs == 0 != (len(uses) == 0) {
+			t.Fatalf("uses %v, %d references, of a table that uses %v", o.Uses, o.Meta.BlobRefs, uses)
 		}
 		if err := it.Close(); err != nil {
 			t.Fatal(err)
@@ -327,7 +452,8 @@ func TestRunErrors(t *testing.T) {
 			}
 			s.j.Sources = append(s.j.Sources, m)
 		}
-		outs, _, err := Run(&s.j)
+		made, _, err := Run(&s.j)
+		outs := made.Tables
 		if !errors.Is(err, errSource) || s.closed != len(s.parts) {
 			t.Fatalf("error %v, %d of %d sources closed", err, s.closed, len(s.parts))
 		}

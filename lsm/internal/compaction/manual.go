@@ -31,12 +31,33 @@ func Manual(v *manifest.Version, o Options, env Env, lo, hi []byte) (c *Compacti
 		}
 		done = false
 		if !p.env.busy(f) {
-			if c := p.rewrite("manual", i); c != nil {
+			if c := p.rewrite("manual", bottomLevel, i); c != nil {
 				return c, false
 			}
 		}
 	}
-	return nil, done
+	if !done {
+		return nil, false
+	}
+	return p.manualBlobs(lo, hi)
+}
+
+// manualBlobs empties the blob files that hold garbage, as far as tables of [lo, hi) refer
+// to them.
+func (p *picker) manualBlobs(lo, hi []byte) (c *Compaction, done bool) {
+	condemned, _ := p.condemned(blobGarbageManual)
+	if len(condemned) == 0 {
+		return nil, true
+	}
+	if c := p.moveFrom(condemned, lo, hi); c != nil {
+		return c, false
+	}
+	for _, f := range p.v.Overlaps(bottomLevel, lo, hi, true) {
+		if usedBy(f, condemned) > 0 {
+			return nil, false // busy
+		}
+	}
+	return nil, true
 }
 
 // anyExpired reports whether a rewrite would drop an expired record of f.

@@ -33,7 +33,8 @@ func (r *runner) finish(upper []byte) error {
 		return err
 	}
 	r.w = nil
-	r.outputs[len(r.outputs)-1].Meta = m
+	o := &r.outputs[len(r.outputs)-1]
+	o.Meta, o.Uses = m, r.blobs.takeUses()
 	r.stats.WrittenBytes += m.Size
 	r.lower = bytes.Clone(upper)
 	return nil

@@ -22,7 +22,7 @@ func newPicker(v *manifest.Version, o Options, env *Env) *picker {
 // again ends after finitely many steps.
 //
 // In order: tables that can simply go; levels whose score is 1 or more, the
-// neediest first; then tables that hold garbage; then, while Idle, L0.
+// neediest first; then tables that hold garbage; then blob files; then, while Idle, L0.
 func Pick(v *manifest.Version, o Options, env Env) *Compaction {
 	p := newPicker(v, o, &env)
 	if c := p.pickCovered(); c != nil {
@@ -40,6 +40,9 @@ func Pick(v *manifest.Version, o Options, env Env) *Compaction {
 		}
 	}
 	if c := p.pickGarbage(); c != nil {
+		return c
+	}
+	if c := p.pickBlobs(); c != nil {
 		return c
 	}
 	if c := p.pickMovesL0(); c != nil {

@@ -99,17 +99,17 @@ func (p *picker) pickGarbage() *Compaction {
 		if reason == "" || p.env.busy(f) {
 			continue
 		}
-		if c := p.rewrite(reason, i); c != nil {
+		if c := p.rewrite(reason, bottomLevel, i); c != nil {
 			return c
 		}
 	}
 	return nil
 }
 
-// rewrite is the compaction of table i of the bottom level, in place.
-func (p *picker) rewrite(reason string, i int) *Compaction {
-	files := p.v.Levels[bottomLevel][i : i+1 : i+1]
-	return p.finish(&Compaction{Reason: reason, Inputs: []Input{{bottomLevel, files}}, OutputLevel: bottomLevel})
+// rewrite is the compaction of table i of a level below L0, in place.
+func (p *picker) rewrite(reason string, level, i int) *Compaction {
+	files := p.v.Levels[level][i : i+1 : i+1]
+	return p.finish(&Compaction{Reason: reason, Inputs: []Input{{level, files}}, OutputLevel: level})
 }
 
 // dense reports whether half of the records of f are tombstones, or it has range

@@ -44,10 +44,12 @@ type runner struct {
 	lowerAt int    // tombstones of keep before this index end at or before lower
 	cut     cutter
 	unasked int // bytes since Cancel and Progress
+	blobs   blobWriter
 }
 
 func newRunner(j *Job) *runner {
 	r := &runner{j: j, horizon: make([]int64, len(j.Snapshots)+1)}
+	r.blobs.init(j)
 	h := j.Now
 	r.horizon[len(j.Snapshots)] = h
 	for i := len(j.Snapshots) - 1; i >= 0; i-- {
@@ -151,7 +153,7 @@ func (r *runner) merge(it *merge.Iter) error {
 func (r *runner) record(kv *base.KV, st int) error {
 	t, value := kv.Trailer, kv.Value
 	kind := t.Kind()
-	if kind == base.KindSetTTL && len(value) >= 8 && int64(binary.BigEndian.Uint64(value)) <= r.horizon[st] {
+	if kind.TTL() && len(value) >= 8 && int64(binary.BigEndian.Uint64(value)) <= r.horizon[st] {
 		// It still hides older versions.
 		kind, value = base.KindDelete, nil
 		t = base.MakeTrailer(t.Seq(), kind)
@@ -175,6 +177,12 @@ func (r *runner) record(kv *base.KV, st int) error {
 			if err := r.open(); err != nil {
 				return err
 			}
+		}
+	}
+	if kind.Blob() || len(value) >= r.blobs.least {
+		var err error
+		if t, value, err = r.blobs.place(kv.Key, t, value, &r.stats); err != nil {
+			return err
 		}
 	}
 	r.cut.add(len(kv.Key) + len(value))

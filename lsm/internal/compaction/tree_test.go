@@ -113,7 +113,8 @@ func (tr *tree) flush() {
 	tr.ref.dels = append(tr.ref.dels, w.dels...)
 	sortKVs(w.recs)
 	j := Job{Sources: []base.Iter{&memIter{recs: w.recs}}, Tombstones: w.dels, Snapshots: tr.snaps, Now: tr.now, NewOutput: tr.newOutput}
-	outs, _, err := Run(&j)
+	made, _, err := Run(&j)
+	outs := made.Tables
 	if err != nil {
 		tr.t.Fatal(err)
 	}
@@ -164,7 +165,8 @@ func (tr *tree) finish(i int) {
 	}
 	if !c.Move && !c.DeleteOnly {
 		c.Configure(&j, x.v)
-		outs, _, err := Run(&j)
+		made, _, err := Run(&j)
+		outs := made.Tables
 		if err != nil {
 			tr.t.Fatal(err)
 		}

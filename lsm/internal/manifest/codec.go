@@ -21,6 +21,7 @@ const (
 	tagNextFile = 4
 	tagLastSeq  = 5
 	tagLogEnd   = 6 // bytes: number, end
+	tagBlob     = 7 // bytes: number, uid, size, values, bytes of values
 
 	fileNum              = 1
 	fileFile             = 2
@@ -41,6 +42,7 @@ const (
 	fileMinExpiry        = 17 // zigzag
 	fileMaxExpiry        = 18 // zigzag
 	fileRawBytes         = 19
+	fileBlob             = 20 // bytes: number, values, bytes of values
 
 	firstOptional = 64
 
@@ -85,6 +87,10 @@ func (e *Edit) Encode(dst []byte) []byte {
 		tmp = binary.AppendUvarint(tmp, uint64(d.Num))
 		dst = appendBytes(dst, tagDeleted, tmp)
 	}
+	for _, m := range e.AddedBlobs {
+		tmp = appendInts(tmp[:0], uint64(m.Num), m.UID, uint64(m.Size), m.Values, uint64(m.Bytes))
+		dst = appendBytes(dst, tagBlob, tmp)
+	}
 	for _, a := range e.Added {
 		tmp = binary.AppendUvarint(tmp[:0], uint64(a.Level))
 		tmp = a.Meta.encode(tmp)
@@ -120,7 +126,56 @@ func (f *FileMeta) encode(b []byte) []byte {
 	b = appendInt(b, fileTTLs, f.TTLs)
 	b = appendInt(b, fileMinExpiry, zigzag(f.MinExpiry))
 	b = appendInt(b, fileMaxExpiry, zigzag(f.MaxExpiry))
-	return appendInt(b, fileRawBytes, f.RawBytes)
+	b = appendInt(b, fileRawBytes, f.RawBytes)
+	var tmp []byte
+	for _, u := range f.Blobs {
+		tmp = appendInts(tmp[:0], uint64(u.File), u.Values, uint64(u.Bytes))
+		b = appendBytes(b, fileBlob, tmp)
+	}
+	return b
+}
+
+func appendInts(b []byte, v ...uint64) []byte {
+	for _, x := range v {
+		b = binary.AppendUvarint(b, x)
+	}
+	return b
+}
+
+// ints takes apart what appendInts made of len(v) integers. Those from sizes on must fit
+// an int64.
+func ints(b []byte, sizes int, v ...*uint64) error {
+	for i, p := range v {
+		x, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errShort
+		}
+		if i >= sizes && x > math.MaxInt64 {
+			return fmt.Errorf("size %d", x)
+		}
+		*p, b = x, b[n:]
+	}
+	if len(b) > 0 {
+		return errShort
+	}
+	return nil
+}
+
+func decodeBlob(b []byte) (*BlobMeta, error) {
+	var num, size, bytes uint64
+	m := &BlobMeta{}
+	if err := ints(b, 2, &num, &m.UID, &size, &m.Values, &bytes); err != nil {
+		return nil, err
+	}
+	m.Num, m.Size, m.Bytes = base.FileNum(num), int64(size), int64(bytes)
+	return m, m.check()
+}
+
+func decodeUse(b []byte) (u BlobUse, err error) {
+	var num, bytes uint64
+	err = ints(b, 1, &num, &u.Values, &bytes)
+	u.File, u.Bytes = base.FileNum(num), int64(bytes)
+	return u, err
 }
 
 // field is one decoded field; which of v and b holds depends on the wire.
@@ -219,6 +274,11 @@ func DecodeEdit(b []byte) (*Edit, error) {
 			if a, err = decodeAdded(f.b); err == nil {
 				e.Added = append(e.Added, a)
 			}
+		case tagBlob<<1 | wireBytes:
+			var m *BlobMeta
+			if m, err = decodeBlob(f.b); err == nil {
+				e.AddedBlobs = append(e.AddedBlobs, m)
+			}
 		case tagMinLog<<1 | wireInt:
 			err = once(&e.MinLog, f.v)
 		case tagNextFile<<1 | wireInt:
@@ -253,15 +313,8 @@ func checkLevel(level uint64) error {
 }
 
 func twoInts(b []byte) (x, y uint64, err error) {
-	x, n := binary.Uvarint(b)
-	if n <= 0 {
-		return 0, 0, errShort
-	}
-	y, k := binary.Uvarint(b[n:])
-	if k <= 0 || n+k != len(b) {
-		return 0, 0, errShort
-	}
-	return x, y, nil
+	err = ints(b, 2, &x, &y)
+	return x, y, err
 }
 
 func decodeAdded(b []byte) (NewFile, error) {
@@ -292,6 +345,10 @@ func decodeFile(b []byte) (*FileMeta, error) {
 			err = onceKey(&m.Smallest, f.b)
 		case fileLargest<<1 | wireBytes:
 			err = onceKey(&m.Largest, f.b)
+		case fileBlob<<1 | wireBytes:
+			var u BlobUse
+			u, err = decodeUse(f.b)
+			m.Blobs = append(m.Blobs, u)
 		default:
 			err = m.setInt(&f)
 		}

@@ -78,7 +78,7 @@ func TestUnknownFields(t *testing.T) {
 			}
 		}
 	}
-	for _, tag := range []uint64{0, 20, firstOptional - 1} {
+	for _, tag := range []uint64{0, 21, firstOptional - 1} {
 		for _, b := range [][]byte{num(tag), bytesField(tag), inFile(num(tag)), inFile(bytesField(tag))} {
 			if _, err := DecodeEdit(b); !errors.Is(err, ErrNewerFormat) {
 				t.Errorf("required field %d: %v", tag, err)
@@ -95,6 +95,13 @@ func TestUnknownFields(t *testing.T) {
 		appendBytes(nil, tagDeleted, []byte{1, 1, 1}),
 		appendBytes(nil, tagLogEnd, []byte{0, 1}),
 		appendBytes(nil, tagAdded, []byte{1}),
+		appendBytes(nil, tagBlob, []byte{1, 1, 9, 1}),       // a field less
+		appendBytes(nil, tagBlob, []byte{1, 1, 9, 1, 9, 1}), // a field more
+		appendBytes(nil, tagBlob, []byte{0, 1, 9, 1, 9}),    // no number
+		appendBytes(nil, tagBlob, []byte{1, 1, 9, 1, 10}),   // values larger than the file
+		inFile(appendBytes(nil, fileBlob, []byte{1, 1})),
+		inFile(appendBytes(nil, fileBlob, []byte{1, 0, 1})),
+		inFile(append(appendBytes(nil, fileBlob, []byte{2, 1, 1}), appendBytes(nil, fileBlob, []byte{1, 1, 1})...)), // descending
 		{tagAdded<<1 | 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
 	} {
 		if _, err := DecodeEdit(b); err == nil || errors.Is(err, ErrNewerFormat) {

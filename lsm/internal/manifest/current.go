@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +16,9 @@ import (
 // current is the content of CURRENT.
 type current struct {
 	manifest base.FileNum
-	length   int64 // the manifest was whole and synced up to here
-	closed   bool  // and ended exactly there: the store was closed in an orderly way
+	length   int64  // the manifest was whole and synced up to here
+	closed   bool   // and ended exactly there: the store was closed in an orderly way
+	version  uint64 // of the format; 0 for that of this build
 }
 
 const (
@@ -32,7 +34,7 @@ func (c current) encode() []byte {
 		closed = 1
 	}
 	s := fmt.Sprintf("%s%d\nmanifest %d\nlength %d\nclosed %d\n",
-		currentIntro, FormatVersion, uint64(c.manifest), c.length, closed)
+		currentIntro, cmp.Or(c.version, FormatVersion), uint64(c.manifest), c.length, closed)
 	return fmt.Appendf([]byte(s), "crc %08x\n", base.Checksum(0, 0, []byte(s)))
 }
 
@@ -63,7 +65,7 @@ func decodeCurrent(b []byte) (current, error) {
 		&version, &num, &c.length, &closed); err != nil {
 		return c, errNotCurrent
 	}
-	c.manifest, c.closed = base.FileNum(num), closed == 1
+	c.version, c.manifest, c.closed = version, base.FileNum(num), closed == 1
 	if c.manifest == 0 || c.length <= 0 || string(c.encode()) != string(b) {
 		return c, errNotCurrent
 	}

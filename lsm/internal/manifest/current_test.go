@@ -9,7 +9,9 @@ import (
 )
 
 func TestCurrent(t *testing.T) {
-	for _, c := range []current{{manifest: 1, length: 1}, {1<<64 - 1, 1<<63 - 1, true}, {manifest: 12, length: 345, closed: true}} {
+	for _, c := range []current{
+		{1, 1, false, FormatVersion}, {1<<64 - 1, 1<<63 - 1, true, FormatVersion}, {12, 345, true, FormatVersion}, {12, 345, true, 1},
+	} {
 		b := c.encode()
 		got, err := decodeCurrent(b)
 		if err != nil || got != c {
@@ -31,9 +33,13 @@ func TestCurrent(t *testing.T) {
 			t.Fatal("longer by a line: no error")
 		}
 	}
-	const want = "ringwood lsm 1\nmanifest 12\nlength 345\nclosed 1\ncrc a5d29df3\n"
-	if got := string(current{12, 345, true}.encode()); got != want {
-		t.Errorf("the format has changed: %q", got)
+	for version, want := range map[uint64]string{
+		1: "ringwood lsm 1\nmanifest 12\nlength 345\nclosed 1\ncrc a5d29df3\n",
+		0: "ringwood lsm 2\nmanifest 12\nlength 345\nclosed 1\ncrc de2b9ff8\n",
+	} {
+		if got := string(current{12, 345, true, version}.encode()); got != want {
+			t.Errorf("the format has changed: %q", got)
+		}
 	}
 }
 
@@ -42,7 +48,7 @@ func sealed(body string) []byte {
 }
 
 func TestCurrentVersions(t *testing.T) {
-	_, err := decodeCurrent(sealed("ringwood lsm 2\nand things we do not know\n"))
+	_, err := decodeCurrent(sealed("ringwood lsm 3\nand things we do not know\n"))
 	if !errors.Is(err, ErrNewerFormat) {
 		t.Error(err)
 	}
@@ -59,8 +65,8 @@ func TestCurrentVersions(t *testing.T) {
 }
 
 func FuzzCurrent(f *testing.F) {
-	f.Add(current{12, 345, true}.encode())
-	f.Add([]byte("ringwood lsm 2\n"))
+	f.Add(current{12, 345, true, 0}.encode())
+	f.Add([]byte("ringwood lsm 3\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, b := range [][]byte{b, sealed(string(b))} {
 			if c, err := decodeCurrent(b); err == nil && string(c.encode()) != string(b) {

@@ -12,6 +12,9 @@ import (
 type Edit struct {
 	Deleted []DeletedFile // removed first, so a table can move between levels
 	Added   []NewFile
+	// AddedBlobs are new blob files. Each must be referred to by a table of Added, or it
+	// is not kept. One that no table refers to any more leaves the version by itself.
+	AddedBlobs []*BlobMeta
 
 	// MinLog is the smallest number of a log that is still needed. That log must
 	// exist, with its directory entry synced, when the edit is appended.
@@ -64,6 +67,9 @@ func Apply(v *Version, e *Edit) (*Version, error) {
 		n.index[l] = indexLevel(l, n.Levels[l])
 	}
 	if err := checkNumbers(n, e); err != nil {
+		return nil, err
+	}
+	if err := n.applyBlobs(v, e); err != nil {
 		return nil, err
 	}
 	return n, nil

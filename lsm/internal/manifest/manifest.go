@@ -34,8 +34,9 @@ package manifest
 import "github.com/ringwood-kv/ringwood/lsm/internal/wal"
 
 // FormatVersion is the version of the store's format that this build writes, and
-// the newest that it reads. It stands in CURRENT and covers every file.
-const FormatVersion = 1
+// the newest that it reads. It stands in CURRENT and covers every file. Version 2 came
+// with blob files.
+const FormatVersion = 2
 
 var (
 	// ErrSyncFailed marks a failed sync, after which nothing more can be appended.

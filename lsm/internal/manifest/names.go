@@ -19,6 +19,7 @@ const (
 	FileCurrent                        // CURRENT
 	FileCurrentTmp                     // CURRENT.tmp, on its way to CURRENT
 	FileLock                           // LOCK
+	FileBlob                           // NNNNNN.blob
 )
 
 // maxNum keeps a counter that goes on from a file's number from wrapping.
@@ -32,6 +33,8 @@ func FileName(kind FileKind, num base.FileNum) string {
 		return fmt.Sprintf("%06d.log", uint64(num))
 	case FileTable:
 		return fmt.Sprintf("%06d.sst", uint64(num))
+	case FileBlob:
+		return fmt.Sprintf("%06d.blob", uint64(num))
 	case FileManifest:
 		return fmt.Sprintf("MANIFEST-%06d", uint64(num))
 	case FileCurrent:
@@ -65,6 +68,8 @@ func ParseName(name string) (kind FileKind, num base.FileNum, ok bool) {
 		kind, digits = FileLog, d
 	} else if d, found := strings.CutSuffix(name, ".sst"); found {
 		kind, digits = FileTable, d
+	} else if d, found := strings.CutSuffix(name, ".blob"); found {
+		kind, digits = FileBlob, d
 	} else if d, found := strings.CutPrefix(name, "MANIFEST-"); found {
 		kind, digits = FileManifest, d
 	} else {

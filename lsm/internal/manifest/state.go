@@ -44,7 +44,7 @@ func compareNum(a, b base.FileNum) int {
 
 // snapshot is the edit that leads from nothing to s.
 func (s *State) snapshot() *Edit {
-	e := &Edit{MinLog: s.MinLog, NextFile: s.NextFile, LastSeq: s.LastSeq, LogEnd: s.LogEnds}
+	e := &Edit{MinLog: s.MinLog, NextFile: s.NextFile, LastSeq: s.LastSeq, LogEnd: s.LogEnds, AddedBlobs: s.Version.blobMetas()}
 	for l := range s.Version.Levels {
 		for _, f := range s.Version.Levels[l] {
 			e.Added = append(e.Added, NewFile{l, f})
@@ -80,6 +80,11 @@ func (s *State) numbers(e *Edit) error {
 		}
 		s.LastSeq = max(s.LastSeq, a.Meta.LargestSeq)
 	}
+	for _, b := range e.AddedBlobs {
+		if b.Num >= s.NextFile {
+			return fmt.Errorf("blob file %d, but the next number is %d", b.Num, s.NextFile)
+		}
+	}
 	if len(e.LogEnd) == 0 && e.MinLog == 0 {
 		return nil
 	}
@@ -106,6 +111,7 @@ func (s *State) numbers(e *Edit) error {
 type replay struct {
 	state  State
 	levels [base.NumLevels]map[base.FileNum]*FileMeta
+	blobs  []*BlobMeta // all that ever were
 	edits  int
 }
 
@@ -128,6 +134,7 @@ func (r *replay) add(e *Edit) error {
 		}
 		r.levels[a.Level][a.Meta.Num] = a.Meta
 	}
+	r.blobs = append(r.blobs, e.AddedBlobs...)
 	r.edits++
 	return nil
 }
@@ -139,7 +146,7 @@ func (r *replay) finish() (State, error) {
 			levels[l] = append(levels[l], f)
 		}
 	}
-	v, err := NewVersion(levels)
+	v, err := NewVersion(levels, r.blobs...)
 	r.state.Version = v
 	return r.state, err
 }

@@ -68,10 +68,29 @@ func describeState(s *State) string {
 func randomEdit(r *rand.Rand, st *State, num func() base.FileNum) *Edit {
 	e := &Edit{LastSeq: st.LastSeq + base.SeqNum(r.IntN(100))}
 	v := st.Version
+	var uses []BlobUse // of the blob files that are there, and of new ones
+	for _, b := range v.Blobs {
+		uses = append(uses, BlobUse{b.Num, 1 + b.Values/2, 1 + b.Bytes/2})
+	}
+	for range r.IntN(3) {
+		m := &BlobMeta{Num: num(), UID: r.Uint64(), Size: 5000, Values: 10, Bytes: 4000}
+		e.AddedBlobs = append(e.AddedBlobs, m)
+		uses = append(uses, BlobUse{m.Num, m.Values, m.Bytes})
+	}
+	some := func() (out []BlobUse) {
+		for _, u := range uses {
+			if r.IntN(3) == 0 {
+				out = append(out, u)
+			}
+		}
+		return out
+	}
 	for range r.IntN(3) {
 		n := num()
 		k := fmt.Sprintf("%04d", r.IntN(1000))
-		e.Added = append(e.Added, NewFile{0, table(n, k, k+"z", e.LastSeq/2, e.LastSeq)})
+		f := table(n, k, k+"z", e.LastSeq/2, e.LastSeq)
+		f.Blobs = some()
+		e.Added = append(e.Added, NewFile{0, f})
 	}
 	if len(v.Levels[0]) > 4 {
 		for _, f := range v.Levels[0] {
@@ -82,6 +101,7 @@ func randomEdit(r *rand.Rand, st *State, num func() base.FileNum) *Edit {
 		}
 		for i := range 1 + r.IntN(6) {
 			f := table(num(), fmt.Sprintf("%02d", i), fmt.Sprintf("%02d", i+1), 0, 0)
+			f.Blobs = some()
 			e.Added = append(e.Added, NewFile{6, exclusive(f)})
 		}
 	}

@@ -38,7 +38,9 @@ type FileMeta struct {
 
 	Entries, Deletes, RangeDels, TTLs uint64 // Entries counts points, deletes and TTLs among them
 	MinExpiry, MaxExpiry              int64  // Unix nanoseconds, over TTLs; 0 when there are none
-	RawBytes                          uint64 // keys and values before compression
+	RawBytes                          uint64 // keys and values before compression, those in blob files aside
+
+	Blobs []BlobUse // the blob files that it refers to, ascending
 }
 
 // Bytes is what the table weighs in its level.
@@ -122,7 +124,7 @@ func (f *FileMeta) check() error {
 	case f.File != f.Num && !f.Clipped:
 		return fmt.Errorf("table %d: shares file %d and is not clipped", f.Num, f.File)
 	}
-	return nil
+	return f.checkBlobs()
 }
 
 // Version is the tree at one moment. Immutable, so it needs no lock.
@@ -132,6 +134,7 @@ func (f *FileMeta) check() error {
 // ordered by Smallest and disjoint. A table number stands in one place only.
 type Version struct {
 	Levels [base.NumLevels][]*FileMeta
+	Blobs  []Blob // that the tables refer to, ascending by number; no other
 
 	index [base.NumLevels]levelIndex
 }
@@ -143,13 +146,17 @@ type levelIndex struct {
 	upper  []uint64
 }
 
-// NewVersion orders files within their levels and builds the search arrays. It
-// takes ownership of the slices, and fails when the invariants do not hold.
-func NewVersion(levels [base.NumLevels][]*FileMeta) (*Version, error) {
+// NewVersion orders files within their levels and builds the search arrays. Of blobs it
+// has those that the tables refer to. It takes ownership of the slices, and fails when the
+// invariants do not hold.
+func NewVersion(levels [base.NumLevels][]*FileMeta, blobs ...*BlobMeta) (*Version, error) {
 	v := &Version{Levels: levels}
 	for l := range v.Levels {
 		slices.SortFunc(v.Levels[l], compareFor(l))
 		v.index[l] = indexLevel(l, v.Levels[l])
+	}
+	if err := v.countBlobs(blobs); err != nil {
+		return nil, err
 	}
 	if err := v.Check(); err != nil {
 		return nil, err
@@ -291,9 +298,19 @@ func (v *Version) Check() error {
 					f.Num, f.File, p.uid, p.size, q.uid, q.size)
 			}
 			files[f.File] = p
+			for _, u := range f.Blobs {
+				if v.Blob(u.File) == nil {
+					return fmt.Errorf("table %d refers to blob file %d, which is not there", f.Num, u.File)
+				}
+			}
 		}
 		if err := checkOrder(l, v.Levels[l]); err != nil {
 			return err
+		}
+	}
+	for i, b := range v.Blobs {
+		if _, ok := files[b.Num]; ok || i > 0 && v.Blobs[i-1].Num >= b.Num {
+			return fmt.Errorf("blob file %d is there twice, or is a table too", b.Num)
 		}
 	}
 	return nil

@@ -7,8 +7,12 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
-// formatVersion is what this build writes, and the newest it reads.
-const formatVersion = 1
+// formatVersion is the newest format that this build reads and writes. A table without
+// anything of it is still written as formatPlain.
+const (
+	formatPlain   = 1
+	formatVersion = 2 // blob files, and tables that refer to them
+)
 
 const (
 	footerLen     = 88
@@ -28,6 +32,7 @@ func (h handle) end() uint64 { return h.off + h.len }
 // from the end of the data blocks to the footer.
 type footer struct {
 	uid       uint64
+	version   uint32
 	filter    handle
 	rangeDels handle
 	props     handle
@@ -46,7 +51,7 @@ func (f *footer) encode(off int64) []byte {
 		b = binary.LittleEndian.AppendUint64(b, h.off)
 		b = binary.LittleEndian.AppendUint64(b, h.len)
 	}
-	b = binary.LittleEndian.AppendUint32(b, formatVersion)
+	b = binary.LittleEndian.AppendUint32(b, f.version)
 	b = binary.LittleEndian.AppendUint32(b, base.Checksum(f.uid, off, b, []byte(magic)))
 	return append(b, magic...)
 }
@@ -64,8 +69,9 @@ func decodeFooter(b []byte, off int64, uid uint64) (f footer, err error) {
 	if base.Checksum(f.uid, off, b[:footerSum], b[footerMagic:]) != binary.LittleEndian.Uint32(b[footerSum:]) {
 		return f, fmt.Errorf("footer: %w", errChecksum)
 	}
-	if v := binary.LittleEndian.Uint32(b[footerVersion:]); v != formatVersion {
-		return f, &VersionError{Version: v}
+	f.version = binary.LittleEndian.Uint32(b[footerVersion:])
+	if f.version == 0 || f.version > formatVersion {
+		return f, &VersionError{Version: f.version}
 	}
 	if uid != 0 && f.uid != uid {
 		return f, fmt.Errorf("another table: its id is %016x, wanted %016x", f.uid, uid)
@@ -99,5 +105,5 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("lsm: table %s has format %d; this build reads format %d", e.File, e.Version, formatVersion)
+	return fmt.Sprintf("lsm: table %s has format %d; this build reads formats 1 to %d", e.File, e.Version, formatVersion)
 }

@@ -91,60 +91,74 @@ func (r *Reader) Get(key []byte, h *filter.Hash, seq base.SeqNum) (v Value, err 
 
 // load brings block i into p, from the cache if it is there.
 func (r *Reader) load(i int, p *pin) error {
-	if c := r.o.Cache; c != nil {
-		if h, ok := c.Get(r.o.ID, r.idx.offsets[i]); ok {
-			b := h.Bytes()
-			p.h, p.data = h, b[:len(b)-trailerLen]
-			return nil
-		}
+	off := r.idx.offsets[i]
+	if r.cached(off, p) {
+		return nil
 	}
-	return r.loadFile(i, p)
+	if err := r.loadFile(handle{off, r.idx.offsets[i+1] - off}, p, r.o.Cache); err != nil {
+		return r.withKeys(i, err)
+	}
+	return nil
 }
 
-func (r *Reader) loadFile(i int, p *pin) error {
-	off := r.idx.offsets[i]
-	n := int(r.idx.offsets[i+1] - off)
+// cached brings the block at off into p if it is in the cache.
+func (r *Reader) cached(off uint64, p *pin) bool {
+	if c := r.o.Cache; c != nil {
+		if h, ok := c.Get(r.o.ID, off); ok {
+			b := h.Bytes()
+			p.h, p.data = h, b[:len(b)-trailerLen]
+			return true
+		}
+	}
+	return false
+}
+
+// loadFile brings the block at h from the file into p, and into c unless that is nil.
+func (r *Reader) loadFile(h handle, p *pin, c *cache.Cache) error {
+	n := int(h.len)
 	if r.props.Compression == None {
-		return r.loadPlain(i, off, n, p)
+		return r.loadPlain(h, p, c)
 	}
 	s := getScratch(n)
 	defer putScratch(s)
-	payload, c, err := r.readBlock(i, s.b[:n])
+	payload, codec, err := r.readBlock(h, s.b[:n])
 	if err != nil {
 		return err
 	}
-	size, err := decodedLen(payload, c, maxRecordBlock)
+	size, err := decodedLen(payload, codec, maxRecordBlock)
 	if err != nil {
-		return r.corruptBlock(i, err)
+		return r.damaged(h, err)
 	}
-	r.reserve(p, size+trailerLen)
-	if err := decode(p.data, payload, c); err != nil {
+	reserve(p, size+trailerLen, c)
+	if err := decode(p.data, payload, codec); err != nil {
 		p.release()
-		return r.corruptBlock(i, err)
+		return r.damaged(h, err)
 	}
-	r.publish(p, off)
+	r.publish(p, h.off)
 	return nil
 }
 
 // loadPlain is loadFile for a table without compression: the file is read to
 // where the block will stay.
-func (r *Reader) loadPlain(i int, off uint64, n int, p *pin) error {
-	r.reserve(p, n)
-	_, c, err := r.readBlock(i, p.data[:n])
-	if err == nil && c != None {
-		err = r.corruptBlock(i, errCodec)
+func (r *Reader) loadPlain(h handle, p *pin, c *cache.Cache) error {
+	n := int(h.len)
+	reserve(p, n, c)
+	_, codec, err := r.readBlock(h, p.data[:n])
+	if err == nil && codec != None {
+		err = r.damaged(h, errCodec)
 	}
 	if err != nil {
 		p.release()
 		return err
 	}
-	r.publish(p, off)
+	r.publish(p, h.off)
 	return nil
 }
 
-// reserve makes p a private buffer of n bytes, data being all but the last few.
-func (r *Reader) reserve(p *pin, n int) {
-	if c := r.o.Cache; c != nil {
+// reserve makes p a buffer of n bytes that is the caller's, of c if that has one, data
+// being all but the last few.
+func reserve(p *pin, n int, c *cache.Cache) {
+	if c != nil {
 		if h, ok := c.Reserve(n); ok {
 			p.h, p.data = h, h.Bytes()[:n-trailerLen:n]
 			return
@@ -160,22 +174,26 @@ func (r *Reader) publish(p *pin, off uint64) {
 	}
 }
 
-// readBlock reads block i from the file into raw, which has its length with
-// trailer, and checks it.
-func (r *Reader) readBlock(i int, raw []byte) ([]byte, Compression, error) {
-	off := int64(r.idx.offsets[i])
+// readBlock reads the block at h from the file into raw, which has its length, and
+// checks it.
+func (r *Reader) readBlock(h handle, raw []byte) ([]byte, Compression, error) {
 	if s := r.o.Stats; s != nil {
 		s.BlockReads.Add(1)
 		s.BytesRead.Add(int64(len(raw)))
 	}
-	if err := readFull(r.f, r.o.Name, raw, off); err != nil {
-		return nil, 0, r.withKeys(i, err)
+	if err := readFull(r.f, r.o.Name, raw, int64(h.off)); err != nil {
+		return nil, 0, err
 	}
-	payload, c, err := openBlock(raw, r.uid, off)
+	payload, c, err := openBlock(raw, r.uid, int64(h.off))
 	if err != nil {
-		return nil, 0, r.corruptBlock(i, err)
+		return nil, 0, r.damaged(h, err)
 	}
 	return payload, c, nil
+}
+
+// damaged says that the block at h is.
+func (r *Reader) damaged(h handle, err error) error {
+	return &base.CorruptionError{File: r.o.Name, Offset: int64(h.off), Err: err}
 }
 
 // corruptBlock says that block i is damaged, and which keys may have been in it.

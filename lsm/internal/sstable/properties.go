@@ -17,6 +17,9 @@ const (
 	Internal Kind = 0
 	// External tables are written to be ingested: sequence numbers are 0.
 	External Kind = 1
+	// Blob tables hold values, each in a block of its own, to which records of internal
+	// tables refer. Nobody looks anything up in them by key.
+	Blob Kind = 2
 )
 
 // Properties is what a table says about itself.
@@ -37,6 +40,7 @@ type Properties struct {
 	Deletes   uint64 // point tombstones
 	RangeDels uint64
 	TTLs      uint64 // records with an expiry
+	BlobRefs  uint64 // records whose value is in a blob file
 	HasPoints bool   // Entries > 0
 
 	MinExpiry, MaxExpiry       int64 // Unix nanoseconds; 0 if TTLs is 0
@@ -74,12 +78,21 @@ const (
 	tagMaxExpiry
 	tagRawKeyBytes
 	tagRawValueBytes
+	tagBlobRefs // since format 2
 	tagLimit
 
 	firstOptional = 64
 )
 
 var errProperties = errors.New("malformed properties")
+
+// version is the format that a table of these properties needs.
+func (p *Properties) version() uint32 {
+	if p.Kind == Blob || p.BlobRefs > 0 {
+		return formatVersion
+	}
+	return formatPlain
+}
 
 func (p *Properties) encode() []byte {
 	var b []byte
@@ -93,7 +106,11 @@ func (p *Properties) encode() []byte {
 		largestExclusive = 1
 	}
 	ints := p.ints(&largestExclusive)
-	for tag := tagKind; tag < tagLimit; tag++ {
+	limit := tagLimit
+	if p.version() == formatPlain {
+		limit = tagBlobRefs
+	}
+	for tag := tagKind; tag < limit; tag++ {
 		switch tag {
 		case tagSmallest:
 			put(tag, p.Smallest)
@@ -127,6 +144,7 @@ func (p *Properties) ints(largestExclusive *uint64) [tagLimit]*uint64 {
 		tagTTLs:             &p.TTLs,
 		tagRawKeyBytes:      &p.RawKeyBytes,
 		tagRawValueBytes:    &p.RawValueBytes,
+		tagBlobRefs:         &p.BlobRefs,
 	}
 }
 
@@ -135,6 +153,7 @@ func decodeProperties(b []byte) (Properties, error) {
 	var largestExclusive uint64
 	ints := p.ints(&largestExclusive)
 	next := uint64(tagKind) // required tags are dense and ascending
+	plain := false          // without those of formatVersion
 	for len(b) > 0 {
 		tag, n := binary.Uvarint(b)
 		if n <= 0 {
@@ -147,10 +166,11 @@ func decodeProperties(b []byte) (Properties, error) {
 		}
 		v := b[n : n+int(size)]
 		b = b[n+int(size):]
-		if tag >= firstOptional && next >= tagLimit {
+		if tag >= firstOptional && next >= tagBlobRefs {
 			if tag < next {
 				return p, errProperties
 			}
+			plain = plain || next == tagBlobRefs
 			next = tag + 1
 			continue
 		}
@@ -159,7 +179,7 @@ func decodeProperties(b []byte) (Properties, error) {
 		}
 		next++
 	}
-	if next < tagLimit || largestExclusive > 1 {
+	if plain = plain || next == tagBlobRefs; next < tagBlobRefs || largestExclusive > 1 || plain != (p.version() == formatPlain) {
 		return p, errProperties
 	}
 	if p.LargestExclusive = largestExclusive == 1; p.Unbounded() {
@@ -217,9 +237,11 @@ func (p *Properties) check() error {
 	}
 	c := rangedel.CompareEnd(p.Smallest, end)
 	switch {
-	case p.Kind > External, p.Compression > Snappy,
+	case p.Kind > Blob, p.Compression > Snappy, p.Deletes > p.Entries,
+		p.Kind != Internal && p.BlobRefs > 0, p.BlobRefs > p.Entries-p.Deletes,
+		p.Kind == Blob && (p.RangeDels > 0 || p.Blocks != p.Entries),
 		p.LargestSeq > base.SeqNumMax, p.SmallestSeq > p.LargestSeq,
-		p.Deletes > p.Entries, p.TTLs > p.Entries-p.Deletes,
+		p.TTLs > p.Entries-p.Deletes,
 		(p.Blocks == 0) != (p.Entries == 0), p.Blocks > p.Entries,
 		p.Entries == 0 && p.RangeDels == 0,
 		p.LargestExclusive && p.RangeDels == 0,

@@ -20,6 +20,9 @@ type ReaderOptions struct {
 	Cache *cache.Cache // nil: every lookup reads the file
 	Size  int64        // that the file must have; 0 takes any
 	Stats *Stats       // may be nil
+	// BlobsOnly: nothing but Blob will be asked, so that neither filter nor index is
+	// read. The table must be of kind Blob.
+	BlobsOnly bool
 }
 
 // Reader reads one table. It is safe for concurrent use until Close; the caller
@@ -61,6 +64,9 @@ func (r *Reader) open() error {
 	r.size = size
 	if err := r.readFooter(); err != nil {
 		return err
+	}
+	if r.o.BlobsOnly {
+		return r.readBlobProperties()
 	}
 	meta, err := r.readMeta()
 	if err != nil {
@@ -149,10 +155,45 @@ func (m *metaBlocks) block(h handle, uid uint64) ([]byte, error) {
 	return b, decode(b, payload, c)
 }
 
+// useProperties holds them against the footer, which says the format.
+func (r *Reader) useProperties(b []byte) (err error) {
+	if r.props, err = decodeProperties(b); err == nil && r.props.version() != r.ft.version {
+		err = fmt.Errorf("they are not of format %d", r.ft.version)
+	}
+	return err
+}
+
+// readBlobProperties reads the properties alone.
+func (r *Reader) readBlobProperties() error {
+	h := r.ft.props
+	if h.len > smallScratch+2*base.MaxKeyLen {
+		return r.corrupt(h.off, "properties", errLength)
+	}
+	s := getScratch(int(h.len))
+	defer putScratch(s)
+	if err := r.readMetaBytes(s.b[:h.len], int64(h.off)); err != nil {
+		return err
+	}
+	b, c, err := openBlock(s.b[:h.len], r.uid, int64(h.off))
+	if err == nil && c != None {
+		err = errCodec
+	}
+	if err == nil {
+		err = r.useProperties(b)
+	}
+	if err == nil && r.props.Kind != Blob {
+		err = fmt.Errorf("not those of a blob file")
+	}
+	if err != nil {
+		return r.corrupt(h.off, "properties", err)
+	}
+	return nil
+}
+
 func (r *Reader) readProperties(m *metaBlocks) error {
 	b, err := m.block(r.ft.props, r.uid)
 	if err == nil {
-		r.props, err = decodeProperties(b)
+		err = r.useProperties(b)
 	}
 	if err != nil {
 		return r.corrupt(r.ft.props.off, "properties", err)

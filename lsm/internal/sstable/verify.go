@@ -20,14 +20,23 @@ var errOrder = errors.New("records out of order")
 // the properties say what is there. progress is called after each block with its
 // bytes; it may wait, and an error from it ends the work. nil is fine.
 func (r *Reader) VerifyBlocks(progress func(bytes int64) error) error {
-	return r.Audit(progress, func(err error) error { return err })
+	return r.Audit(Audit{Progress: progress, Report: func(err error) error { return err }})
 }
 
-// Audit is VerifyBlocks that can go on: each thing that is wrong is handed to report,
-// and an error from report ends the work. After a damaged block the properties are not
-// held against the rest.
-func (r *Reader) Audit(progress func(bytes int64) error, report func(error) error) error {
-	v := verifier{r: r}
+// Audit says what an audit tells as it goes. An error from any of the functions ends it.
+type Audit struct {
+	Progress func(bytes int64) error // after each block; may wait; may be nil
+	Report   func(error) error       // of each thing that is wrong
+	// Blob is asked about every value that stands in a blob file: an error that it
+	// returns goes to Report. May be nil.
+	Blob func(key []byte, ref base.BlobRef) error
+}
+
+// Audit is VerifyBlocks that can go on after damage. After a damaged block the properties
+// are not held against the rest.
+func (r *Reader) Audit(a Audit) error {
+	progress, report := a.Progress, a.Report
+	v := verifier{r: r, a: a}
 	defer v.ra.release()
 	v.got.Kind, v.got.Compression = r.props.Kind, r.props.Compression
 	for i := range r.idx.n {
@@ -36,6 +45,9 @@ func (r *Reader) Audit(progress func(bytes int64) error, report func(error) erro
 			if err := report(err); err != nil {
 				return err
 			}
+		}
+		if v.stop != nil {
+			return v.stop
 		}
 		if progress != nil {
 			if err := progress(int64(r.idx.offsets[i+1] - r.idx.offsets[i])); err != nil {
@@ -62,6 +74,8 @@ type verifier struct {
 	begun bool
 
 	damaged bool // some block was
+	a       Audit
+	stop    error // from Report, about a value
 }
 
 func (v *verifier) block(i int) error {
@@ -117,16 +131,37 @@ func (v *verifier) record(kv *base.KV, sep, before []byte, first bool) error {
 	v.got.RawKeyBytes += uint64(len(kv.Key))
 	v.got.RawValueBytes += uint64(len(kv.Value))
 	v.seq(kv.Trailer.Seq())
-	switch kv.Trailer.Kind() {
-	case base.KindDelete:
+	kind := kv.Trailer.Kind()
+	if kind.Blob() {
+		if err := v.blobRef(kv); err != nil {
+			return err
+		}
+	}
+	switch {
+	case kind == base.KindDelete:
 		v.got.Deletes++
-	case base.KindSetTTL:
+	case kind.TTL():
 		x := int64(binary.BigEndian.Uint64(kv.Value)) // the block iterator saw 8 bytes
 		if v.got.TTLs == 0 {
 			v.got.MinExpiry, v.got.MaxExpiry = x, x
 		}
 		v.got.MinExpiry, v.got.MaxExpiry = min(v.got.MinExpiry, x), max(v.got.MaxExpiry, x)
 		v.got.TTLs++
+	}
+	return nil
+}
+
+// blobRef checks the reference of a record, and what it leads to.
+func (v *verifier) blobRef(kv *base.KV) error {
+	_, ref, err := SplitBlob(kv)
+	if err != nil {
+		return err
+	}
+	v.got.BlobRefs++
+	if v.a.Blob != nil && v.stop == nil {
+		if err := v.a.Blob(kv.Key, ref); err != nil {
+			v.stop = v.a.Report(err)
+		}
 	}
 	return nil
 }
@@ -177,6 +212,7 @@ func differ(is, says *Properties) error {
 		{"tombstones", is.Deletes, says.Deletes},
 		{"range tombstones", is.RangeDels, says.RangeDels},
 		{"records with an expiry", is.TTLs, says.TTLs},
+		{"values in blob files", is.BlobRefs, says.BlobRefs},
 		{"as smallest sequence number", uint64(is.SmallestSeq), uint64(says.SmallestSeq)},
 		{"as largest sequence number", uint64(is.LargestSeq), uint64(says.LargestSeq)},
 		{"as smallest expiry", uint64(is.MinExpiry), uint64(says.MinExpiry)},

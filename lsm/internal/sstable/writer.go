@@ -21,8 +21,8 @@ type WriterOptions struct {
 	UID              uint64 // unique id of the table; what points to the table must know it
 	BlockSize        int    // of an uncompressed data block with its trailer; 0 means DefaultBlockSize
 	Compression      Compression
-	FilterBitsPerKey int // 0 or less: no filter
-	Kind             Kind
+	FilterBitsPerKey int  // 0 or less: no filter
+	Kind             Kind // of Blob: each value in a block of its own, without a filter
 }
 
 const (
@@ -63,6 +63,9 @@ type Writer struct {
 	lens     []byte // scratch for the index
 	p        Properties
 	seqKnown bool
+
+	lastBlock handle // finished last
+	lastValue uint32 // length of the value added last
 }
 
 // NewWriter starts a table in f, an empty file; name is for errors.
@@ -74,7 +77,7 @@ func NewWriter(f vfs.File, name string, o WriterOptions) *Writer {
 	w := &Writer{f: f, name: name, o: o, filter: filter.NewBuilder(o.FilterBitsPerKey)}
 	w.limit = o.BlockSize - trailerLen
 	w.p.Kind, w.p.Compression = o.Kind, o.Compression
-	if o.Compression > Snappy || o.Kind > External {
+	if o.Compression > Snappy || o.Kind > Blob {
 		w.err = fmt.Errorf("lsm: write %s: unknown compression %d or kind %d", name, o.Compression, o.Kind)
 	}
 	return w
@@ -107,7 +110,16 @@ func (w *Writer) Add(key []byte, t base.Trailer, value []byte) error {
 		w.filter.Add(filter.HashKey(key))
 	}
 	w.count(key, t, value)
+	if w.o.Kind == Blob {
+		return w.finishBlock(key)
+	}
 	return nil
+}
+
+// LastBlob returns where the value added last stands in a table of kind Blob, whose
+// number the caller knows.
+func (w *Writer) LastBlob() base.BlobRef {
+	return base.BlobRef{Offset: w.lastBlock.off, Len: uint32(w.lastBlock.len), ValueLen: w.lastValue}
 }
 
 // checkPoint sees that the record is legal and in order.
@@ -116,11 +128,13 @@ func (w *Writer) checkPoint(shared int, key []byte, t base.Trailer, value []byte
 	switch {
 	case len(key) > base.MaxKeyLen:
 		return fmt.Errorf("%w: key of %d bytes", base.ErrTooLarge, len(key))
-	case kind == base.KindSetTTL && len(value) < 8:
+	case kind.TTL() && len(value) < 8:
 		return errors.New("a value with a time to live has no expiry")
-	case kind >= base.KindRangeDelete:
+	case !kind.Point():
 		return fmt.Errorf("a record of kind %v among points", kind)
-	case len(value) > base.MaxValueLen+8 || kind != base.KindSetTTL && len(value) > base.MaxValueLen:
+	case kind.Blob() && w.o.Kind != Internal, kind != base.KindSet && w.o.Kind == Blob:
+		return fmt.Errorf("a record of kind %v in a table of kind %d", kind, w.o.Kind)
+	case len(value) > base.MaxValueLen+8 || !kind.TTL() && len(value) > base.MaxValueLen:
 		return fmt.Errorf("%w: value of %d bytes", base.ErrTooLarge, len(value))
 	case w.p.Entries == 0:
 		return nil
@@ -147,11 +161,16 @@ func (w *Writer) count(key []byte, t base.Trailer, value []byte) {
 	p.Entries++
 	p.RawKeyBytes += uint64(len(key))
 	p.RawValueBytes += uint64(len(value))
+	w.lastValue = uint32(len(value))
 	w.countSeq(t.Seq())
-	switch t.Kind() {
-	case base.KindDelete:
+	kind := t.Kind()
+	if kind.Blob() {
+		p.BlobRefs++
+	}
+	switch {
+	case kind == base.KindDelete:
 		p.Deletes++
-	case base.KindSetTTL:
+	case kind.TTL():
 		x := int64(binary.BigEndian.Uint64(value))
 		if p.TTLs == 0 {
 			p.MinExpiry, p.MaxExpiry = x, x
@@ -236,7 +255,7 @@ func (w *Writer) finish() (Meta, error) {
 		}
 	}
 	w.bounds()
-	ft := footer{uid: w.o.UID}
+	ft := footer{uid: w.o.UID, version: w.p.version()}
 	ft.filter = w.appendBlock(w.filter.Finish(), None)
 	ft.rangeDels = w.appendBlock(w.dels, w.o.Compression)
 	ft.props = w.appendBlock(w.p.encode(), None)
@@ -303,6 +322,7 @@ func (w *Writer) fail(err error) error {
 // finishBlock ends the current data block; sep is its separator.
 func (w *Writer) finishBlock(sep []byte) error {
 	h := w.appendBlock(w.data.Finish(), w.o.Compression)
+	w.lastBlock = h
 	w.data.Reset()
 	w.data.Shrink(keepBuffer)
 	w.lens = binary.AppendUvarint(w.lens[:0], h.len)

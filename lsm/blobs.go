@@ -1,0 +1,86 @@
+package lsm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
+)
+
+// Values of at least Options.BlobThreshold bytes leave the tree when they are flushed, or
+// when a merge meets them: they go into blob files, and the tree keeps references. So
+// merges move references, and a value is written once, until so much of its file is garbage
+// that compaction moves what is alive of it (internal/compaction/pick_blobs.go).
+
+const (
+	defaultBlobThreshold = 4 << 10
+	minBlobThreshold     = 32 // a reference takes about half of it
+	// minBlobFile is where merges cut blob files, or at the size of a memtable if that is
+	// larger: small enough to be given up one by one, large enough not to be many.
+	minBlobFile = 64 << 20
+)
+
+// blob returns the handle of a blob file. A state has all that its tables refer to, as far
+// as they are sound.
+func (s *readState) blob(num base.FileNum) *table {
+	i, ok := slices.BinarySearchFunc(s.blobs, num, func(t *table, num base.FileNum) int { return cmp.Compare(t.meta.Num, num) })
+	if !ok {
+		return nil
+	}
+	return s.blobs[i]
+}
+
+var errBadRef = fmt.Errorf("%w: malformed reference to a blob file", ErrCorruption)
+
+// errStrayRef is a reference to a file that the manifest does not have.
+func (db *DB) errStrayRef(key []byte, ref base.BlobRef) error {
+	k := append([]byte{}, key...)
+	return &CorruptionError{File: db.blobPath(ref.File), Offset: int64(ref.Offset), Lower: k, Upper: k, Err: errors.New("a table refers to this file, which is not part of the store")}
+}
+
+// readBlob reads the value of key at ref in the files of s, of which the caller has the
+// weakest hold or a stronger one. keep puts it into the cache.
+func (db *DB) readBlob(s *readState, key []byte, ref base.BlobRef, keep bool) (sstable.Value, error) {
+	t := s.blob(ref.File)
+	if t == nil {
+		return sstable.Value{}, db.errStrayRef(key, ref)
+	}
+	o, err := db.pinned(t)
+	if err != nil {
+		return sstable.Value{}, err
+	}
+	v, err := o.Blob(key, ref, keep)
+	o.unpin()
+	return v, err
+}
+
+// blobSource reads the values that a merge moves.
+type blobSource struct {
+	db *DB
+	s  *readState
+	v  sstable.Value
+}
+
+func (b *blobSource) fetch(key []byte, ref base.BlobRef) (_ []byte, err error) {
+	b.v.Release()
+	b.v, err = b.db.readBlob(b.s, key, ref, false)
+	return b.v.Bytes, err
+}
+
+func (b *blobSource) release() { b.v.Release() }
+
+// scaleUses is what remains of the uses of a table of which part of whole bytes is left.
+func scaleUses(uses []manifest.BlobUse, part, whole int64) []manifest.BlobUse {
+	out := slices.Clone(uses)
+	for i := range out {
+		u := &out[i]
+		share := float64(part) / float64(max(whole, 1))
+		u.Bytes = max(1, int64(float64(u.Bytes)*share))
+		u.Values = max(1, uint64(float64(u.Values)*share))
+	}
+	return out
+}
