@@ -45,11 +45,7 @@ func (db *DB) errStrayRef(key []byte, ref base.BlobRef) error {
 // readBlob reads the value of key at ref in the files of s, of which the caller has the
 // weakest hold or a stronger one. keep puts it into the cache.
 func (db *DB) readBlob(s *readState, key []byte, ref base.BlobRef, keep bool) (sstable.Value, error) {
-	t := s.blob(ref.File)
-	if t == nil {
-		return sstable.Value{}, db.errStrayRef(key, ref)
-	}
-	o, err := db.pinned(t)
+	o, err := db.blobReader(s, key, ref)
 	if err != nil {
 		return sstable.Value{}, err
 	}
@@ -58,20 +54,45 @@ func (db *DB) readBlob(s *readState, key []byte, ref base.BlobRef, keep bool) (s
 	return v, err
 }
 
+// blobReader returns the reader for the value of key at ref, pinned.
+func (db *DB) blobReader(s *readState, key []byte, ref base.BlobRef) (*openTable, error) {
+	t := s.blob(ref.File)
+	if t == nil {
+		return nil, db.errStrayRef(key, ref)
+	}
+	return db.pinned(t)
+}
+
 // blobSource reads the values that a merge moves.
 type blobSource struct {
-	db *DB
-	s  *readState
-	v  sstable.Value
+	db  *DB
+	s   *readState
+	v   sstable.Value
+	raw sstable.RawBlob
 }
 
 func (b *blobSource) fetch(key []byte, ref base.BlobRef) (_ []byte, err error) {
-	b.v.Release()
+	b.release()
 	b.v, err = b.db.readBlob(b.s, key, ref, false)
 	return b.v.Bytes, err
 }
 
-func (b *blobSource) release() { b.v.Release() }
+// move is fetch for a value that stays compressed.
+func (b *blobSource) move(key []byte, ref base.BlobRef) (*sstable.RawBlob, error) {
+	b.release()
+	o, err := b.db.blobReader(b.s, key, ref)
+	if err != nil {
+		return nil, err
+	}
+	b.raw, err = o.RawBlob(key, ref)
+	o.unpin()
+	return &b.raw, err
+}
+
+func (b *blobSource) release() {
+	b.v.Release()
+	b.raw.Release()
+}
 
 // scaleUses is what remains of the uses of a table of which part of whole bytes is left.
 func scaleUses(uses []manifest.BlobUse, part, whole int64) []manifest.BlobUse {

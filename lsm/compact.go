@@ -221,7 +221,7 @@ func (db *DB) merge(c *compaction.Compaction) (outputs, error) {
 	c.Configure(&job, s.version)
 	old := blobSource{db: db, s: s}
 	defer old.release()
-	job.Blobs.Fetch = old.fetch
+	job.Blobs.Fetch, job.Blobs.Move = old.fetch, old.move
 	var young []tableSource // of L0
 	defer func() {
 		for i := range young {

@@ -88,6 +88,25 @@ func (b *Builder) sharedWithFirst(key []byte) int {
 	return base.CommonPrefixLen(b.first, key)
 }
 
+// AppendSingle appends to dst what stands before the value in a block that has nothing but
+// this record: followed by the value it is what Finish would return.
+func AppendSingle(dst, key []byte, t base.Trailer, value []byte) []byte {
+	keys := 1 + uvarintLen(len(key)) + uvarintLen(len(value)) + len(key)
+	flags, size := byte(0), 4
+	if isWide(keys, len(value)) {
+		flags, size = flagWide, 8
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, 1)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(keys))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(t))
+	dst = append(dst, 0, flags)
+	dst = append(dst, make([]byte, size)...) // the restart point
+	dst = append(dst, 0)
+	dst = binary.AppendUvarint(dst, uint64(len(key)))
+	dst = binary.AppendUvarint(dst, uint64(len(value)))
+	return append(dst, key...)
+}
+
 // EstimatedSize returns the length of what Finish would return; it is exact.
 func (b *Builder) EstimatedSize() int {
 	if b.Empty() {

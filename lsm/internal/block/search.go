@@ -1,6 +1,8 @@
 package block
 
 import (
+	"encoding/binary"
+
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
@@ -159,6 +161,25 @@ func (l *layout) compare(ord, at, u int, key []byte, m int, t base.Trailer) (bef
 		return true, false, m + n
 	}
 	return l.trailer(ord) > t, true, m + n
+}
+
+// Head takes apart what AppendSingle made for key, whatever follows it, and returns its
+// length; ok is false for anything else.
+func Head(head, key []byte) (t base.Trailer, n int, ok bool) {
+	if len(head) < headerLen || binary.LittleEndian.Uint32(head) != 1 || head[16] != 0 {
+		return 0, 0, false
+	}
+	p := headerLen + 4
+	if head[17]&flagWide != 0 {
+		p += 4
+	}
+	l := layout{data: head, keysEnd: len(head)}
+	s, u, vl, at := l.entry(p)
+	t = base.Trailer(binary.LittleEndian.Uint64(head[8:]))
+	if at == 0 || s != 0 || u != len(key) || at+u > len(head) || string(head[at:at+u]) != string(key) || !legal(t, vl) {
+		return 0, 0, false
+	}
+	return t, at + u, t.Kind() == base.KindSet
 }
 
 // Only returns the record of a block that has but one; ok is false for any other block,

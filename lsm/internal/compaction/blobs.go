@@ -42,7 +42,7 @@ func (b *blobWriter) init(j *Job) {
 // returns the record as its table has it. It need not be asked about a value that is in
 // its table and shorter than least.
 func (b *blobWriter) place(key []byte, t base.Trailer, value []byte, stats *Stats) (base.Trailer, []byte, error) {
-	kind := t.Kind()
+	kind, all := t.Kind(), value
 	var expiry []byte
 	if kind.Blob() {
 		kv := base.KV{Key: key, Trailer: t, Value: value}
@@ -54,48 +54,47 @@ func (b *blobWriter) place(key []byte, t base.Trailer, value []byte, stats *Stat
 			b.count(ref)
 			return t, value, nil
 		}
-		if value, err = b.p.Fetch(key, ref); err != nil {
+		stats.Moved++
+		if int(ref.ValueLen) < b.least {
+			value, err := b.p.Fetch(key, ref)
+			if err != nil {
+				return t, nil, err
+			}
+			b.ref = append(append(b.ref[:0], x...), value...)
+			kind -= base.KindBlob - base.KindSet
+			return base.MakeTrailer(t.Seq(), kind), b.ref, nil
+		}
+		raw, err := b.p.Move(key, ref)
+		if err != nil {
 			return t, nil, err
 		}
-		expiry = x
-		stats.Moved++
-		if len(value) < b.least {
-			b.ref = append(append(b.ref[:0], expiry...), value...)
-			return inline(t, expiry), b.ref, nil
+		if ref, err = b.write(func(w *sstable.Writer) error { return w.AddRaw(key, raw) }); err != nil {
+			return t, nil, err
 		}
-	} else {
-		n := 0
-		if kind == base.KindSetTTL {
-			n = 8
-		}
-		if len(value)-n < b.least {
-			return t, value, nil
-		}
-		expiry, value = value[:n], value[n:]
+		b.count(ref)
+		b.ref = ref.Append(append(b.ref[:0], x...))
+		return t, b.ref, nil
 	}
-	ref, err := b.write(key, t, value)
+	if kind == base.KindSetTTL {
+		expiry, value = value[:min(8, len(value))], value[min(8, len(value)):]
+	}
+	if len(value) < b.least {
+		return t, all, nil
+	}
+	ref, err := b.write(func(w *sstable.Writer) error {
+		return w.Add(key, base.MakeTrailer(t.Seq(), base.KindSet), value)
+	})
 	if err != nil {
 		return t, nil, err
 	}
 	b.count(ref)
 	b.ref = ref.Append(append(b.ref[:0], expiry...))
-	kind = base.KindBlob
-	if len(expiry) > 0 {
-		kind = base.KindBlobTTL
-	}
+	kind += base.KindBlob - base.KindSet
 	return base.MakeTrailer(t.Seq(), kind), b.ref, nil
 }
 
-// inline is t of a record that has its value beside it.
-func inline(t base.Trailer, expiry []byte) base.Trailer {
-	if len(expiry) > 0 {
-		return base.MakeTrailer(t.Seq(), base.KindSetTTL)
-	}
-	return base.MakeTrailer(t.Seq(), base.KindSet)
-}
-
-// write adds a value to the current blob file, or to a new one.
-func (b *blobWriter) write(key []byte, t base.Trailer, value []byte) (base.BlobRef, error) {
+// write adds a value to the current blob file, or to a new one, by add.
+func (b *blobWriter) write(add func(*sstable.Writer) error) (base.BlobRef, error) {
 	if b.w != nil && b.p.FileSize > 0 && b.w.EstimatedSize() >= b.p.FileSize {
 		if err := b.finish(); err != nil {
 			return base.BlobRef{}, err
@@ -111,7 +110,7 @@ func (b *blobWriter) write(key []byte, t base.Trailer, value []byte) (base.BlobR
 		b.w, b.num = sstable.NewWriter(f, name, o), num
 		b.outputs = append(b.outputs, BlobOutput{Num: num, Name: name})
 	}
-	if err := b.w.Add(key, base.MakeTrailer(t.Seq(), base.KindSet), value); err != nil {
+	if err := add(b.w); err != nil {
 		return base.BlobRef{}, err
 	}
 	ref := b.w.LastBlob()

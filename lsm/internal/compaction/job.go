@@ -77,8 +77,10 @@ type BlobPolicy struct {
 	// Condemned says which blob files are to be given up: what is alive of them moves. nil:
 	// none.
 	Condemned map[base.FileNum]bool
-	// Fetch returns the value of key at ref, valid until the next call.
+	// Fetch returns the value of key at ref, and Move returns it as it is stored; both are
+	// valid until the next call of either.
 	Fetch func(key []byte, ref base.BlobRef) ([]byte, error)
+	Move  func(key []byte, ref base.BlobRef) (*sstable.RawBlob, error)
 }
 
 // BlobOutput is a blob file that a job has made. Meta is set when Run succeeded.

@@ -107,7 +107,7 @@ func (s *scene) outsource(r *rand.Rand) {
 	if r.IntN(3) == 0 {
 		return
 	}
-	s.policy = BlobPolicy{NewFile: s.newBlob, Fetch: s.fetch, FileSize: int64(r.IntN(3)) * 300, Condemned: make(map[base.FileNum]bool)}
+	s.policy = BlobPolicy{NewFile: s.newBlob, Fetch: s.fetch, Move: s.move, FileSize: int64(r.IntN(3)) * 300, Condemned: make(map[base.FileNum]bool)}
 	if r.IntN(4) > 0 {
 		s.policy.Least = 1 + r.IntN(100)
 	}
@@ -131,7 +131,9 @@ func (s *scene) outsource(r *rand.Rand) {
 			if kv.Trailer.Kind() == base.KindSetTTL {
 				kind, n = base.KindBlobTTL, 8
 			}
-			ref, err := b.write(kv.Key, kv.Trailer, kv.Value[n:])
+			ref, err := b.write(func(w *sstable.Writer) error {
+				return w.Add(kv.Key, base.MakeTrailer(kv.Trailer.Seq(), base.KindSet), kv.Value[n:])
+			})
 			if err != nil {
 				panic(err)
 			}
@@ -153,13 +155,27 @@ func (s *scene) newBlob() (vfs.File, string, base.FileNum, uint64, error) {
 	return f, fmt.Sprintf("%06d.sst", num), num, uid, err
 }
 
-func (s *scene) fetch(key []byte, ref base.BlobRef) ([]byte, error) {
+func (s *scene) blobReader(ref base.BlobRef) (*sstable.Reader, error) {
 	name := fmt.Sprintf("%06d.sst", ref.File)
 	f, err := s.fs.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	r, err := sstable.NewReader(f, sstable.ReaderOptions{Name: name, UID: uint64(ref.File) + 77, BlobsOnly: true})
+	return sstable.NewReader(f, sstable.ReaderOptions{Name: name, UID: uint64(ref.File) + 77, BlobsOnly: true})
+}
+
+func (s *scene) move(key []byte, ref base.BlobRef) (*sstable.RawBlob, error) {
+	r, err := s.blobReader(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := r.RawBlob(key, ref)
+	return &b, err
+}
+
+func (s *scene) fetch(key []byte, ref base.BlobRef) ([]byte, error) {
+	r, err := s.blobReader(ref)
 	if err != nil {
 		return nil, err
 	}

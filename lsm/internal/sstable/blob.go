@@ -1,6 +1,7 @@
 package sstable
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -14,8 +15,8 @@ var errNotTheValue = errors.New("not the value of this key")
 // it into the cache. The Reader must stay open until Blob returns, and no longer.
 func (r *Reader) Blob(key []byte, ref base.BlobRef, keep bool) (v Value, err error) {
 	h := handle{ref.Offset, uint64(ref.Len)}
-	if h.len <= trailerLen || h.end() > r.ft.filter.off {
-		return v, r.blobError(key, ref, fmt.Errorf("a reference to %d bytes, beyond the %d of values", h.len, r.ft.filter.off))
+	if err := r.blobPlace(key, ref, h); err != nil {
+		return v, err
 	}
 	if !r.cached(h.off, &v.pin) {
 		c := r.o.Cache
@@ -23,10 +24,7 @@ func (r *Reader) Blob(key []byte, ref base.BlobRef, keep bool) (v Value, err err
 			c = nil
 		}
 		if err := r.loadFile(h, &v.pin, c); err != nil {
-			if e, ok := err.(*base.CorruptionError); ok {
-				e.Lower, e.Upper = append([]byte{}, key...), append([]byte{}, key...)
-			}
-			return Value{}, err
+			return Value{}, ofKey(err, key)
 		}
 	}
 	b, t, ok := block.Only(v.pin.data, key)
@@ -38,9 +36,102 @@ func (r *Reader) Blob(key []byte, ref base.BlobRef, keep bool) (v Value, err err
 	return v, nil
 }
 
+// RawBlob is a value as it is stored, to be stored elsewhere.
+type RawBlob struct {
+	payload  []byte
+	codec    Compression
+	t        base.Trailer
+	valueLen uint32
+	own      *scratch
+}
+
+// Release gives back what holds the bytes. It may be called always.
+func (b *RawBlob) Release() {
+	putScratch(b.own)
+	*b = RawBlob{}
+}
+
+// RawBlob is Blob for Writer.AddRaw: the value is checked as Blob checks it, but not
+// decompressed, and the cache is left alone.
+func (r *Reader) RawBlob(key []byte, ref base.BlobRef) (b RawBlob, err error) {
+	h := handle{ref.Offset, uint64(ref.Len)}
+	if err := r.blobPlace(key, ref, h); err != nil {
+		return b, err
+	}
+	b.own = getScratch(int(h.len))
+	b.payload, b.codec, err = r.readBlock(h, b.own.b[:h.len])
+	if err != nil {
+		b.Release()
+		return b, ofKey(err, key)
+	}
+	if b.t, err = b.check(key, ref); err != nil {
+		b.Release()
+		return b, r.blobError(key, ref, err)
+	}
+	b.valueLen = ref.ValueLen
+	return b, nil
+}
+
+// check returns the trailer of a block that holds key and a value as long as ref says.
+func (b *RawBlob) check(key []byte, ref base.BlobRef) (base.Trailer, error) {
+	n, err := decodedLen(b.payload, b.codec, maxRecordBlock)
+	if err != nil {
+		return 0, err
+	}
+	if head, ok := headOf(b.payload, b.codec); ok {
+		if t, n2, ok := block.Head(head, key); ok && n2+int(ref.ValueLen) == n {
+			return t, nil
+		}
+	}
+	// The longest keys do not fit one literal.
+	s := getScratch(n)
+	defer putScratch(s)
+	if err := decode(s.b[:n], b.payload, b.codec); err != nil {
+		return 0, err
+	}
+	v, t, ok := block.Only(s.b[:n], key)
+	if !ok || t.Kind() != base.KindSet || len(v) != int(ref.ValueLen) {
+		return 0, errNotTheValue
+	}
+	return t, nil
+}
+
+// headOf returns what stands before the value in a block that Writer.addBlob made: all of
+// it, or as much as its first literal element has.
+func headOf(payload []byte, c Compression) ([]byte, bool) {
+	if c == None {
+		return payload, true
+	}
+	_, n := binary.Uvarint(payload)
+	if n <= 0 || len(payload) < n+literalLen || payload[n] != literalTag {
+		return nil, false
+	}
+	size := int(binary.LittleEndian.Uint16(payload[n+1:])) + 1
+	if payload = payload[n+literalLen:]; size > len(payload) {
+		return nil, false
+	}
+	return payload[:size], true
+}
+
+// blobPlace sees that h, the place of ref, lies among the values.
+func (r *Reader) blobPlace(key []byte, ref base.BlobRef, h handle) error {
+	if h.len <= trailerLen || h.end() > r.ft.filter.off {
+		return r.blobError(key, ref, fmt.Errorf("a reference to %d bytes, beyond the %d of values", h.len, r.ft.filter.off))
+	}
+	return nil
+}
+
+// ofKey notes in err, if it is damage, which key is concerned.
+func ofKey(err error, key []byte) error {
+	if e, ok := err.(*base.CorruptionError); ok {
+		k := append([]byte{}, key...)
+		e.Lower, e.Upper = k, k
+	}
+	return err
+}
+
 func (r *Reader) blobError(key []byte, ref base.BlobRef, err error) error {
-	k := append([]byte{}, key...)
-	return &base.CorruptionError{File: r.o.Name, Offset: int64(ref.Offset), Lower: k, Upper: k, Err: err}
+	return ofKey(&base.CorruptionError{File: r.o.Name, Offset: int64(ref.Offset), Err: err}, key)
 }
 
 // SplitBlob takes the value of a record whose kind is Blob apart: the expiry, empty

@@ -64,8 +64,12 @@ type Writer struct {
 	p        Properties
 	seqKnown bool
 
+	// Of a table of kind Blob:
 	lastBlock handle // finished last
 	lastValue uint32 // length of the value added last
+	lastKey   []byte
+	head      []byte // scratch: the block in front of its value
+	tail      []byte // scratch
 }
 
 // NewWriter starts a table in f, an empty file; name is for errors.
@@ -89,12 +93,15 @@ func (w *Writer) Add(key []byte, t base.Trailer, value []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	last := w.data.LastKey()
+	last := w.last()
 	shared := base.CommonPrefixLen(last, key)
-	if err := w.checkPoint(shared, key, t, value); err != nil {
+	if err := w.checkPoint(shared, last, key, t, value); err != nil {
 		return w.fail(err)
 	}
 	fresh := w.p.Entries == 0 || shared < len(key) || len(last) != len(key)
+	if w.o.Kind == Blob {
+		return w.addBlob(key, t, value)
+	}
 	if !w.data.Empty() && w.data.SizeWith(shared, key, t, value) > w.limit {
 		// The separator needs both neighbours, so that it is chosen only now.
 		if err := w.finishBlock(separator(last, key, shared)); err != nil {
@@ -110,10 +117,54 @@ func (w *Writer) Add(key []byte, t base.Trailer, value []byte) error {
 		w.filter.Add(filter.HashKey(key))
 	}
 	w.count(key, t, value)
-	if w.o.Kind == Blob {
-		return w.finishBlock(key)
-	}
 	return nil
+}
+
+// addBlob writes a block with nothing but this record.
+func (w *Writer) addBlob(key []byte, t base.Trailer, value []byte) error {
+	w.head = block.AppendSingle(w.head[:0], key, t, value)
+	return w.added(key, t, len(value), w.appendParts(w.head, value))
+}
+
+// added takes note of the value of key that was written to h.
+func (w *Writer) added(key []byte, t base.Trailer, n int, h handle) error {
+	w.lastBlock, w.lastValue = h, uint32(n)
+	w.lastT, w.lastKey = t, append(w.lastKey[:0], key...)
+	if w.p.Entries == 0 {
+		w.first = append([]byte{}, key...)
+	}
+	w.count(key, t, nil)
+	w.p.RawValueBytes += uint64(n)
+	return w.indexed(key, h)
+}
+
+// AddRaw is Add, in a table of kind Blob, of a value that was read by RawBlob for the same
+// key. It keeps its sequence number.
+func (w *Writer) AddRaw(key []byte, b *RawBlob) error {
+	if w.err != nil {
+		return w.err
+	}
+	last := w.last()
+	if err := w.checkPoint(base.CommonPrefixLen(last, key), last, key, b.t, nil); err != nil {
+		return w.fail(err)
+	}
+	off := w.off + int64(w.grow(len(b.payload)+trailerLen))
+	start := len(w.buf)
+	w.buf = sealBlock(append(w.buf, b.payload...), start, b.codec, w.o.UID, off)
+	w.p.Compression = max(w.p.Compression, b.codec)
+	return w.added(key, b.t, int(b.valueLen), handle{uint64(off), uint64(len(w.buf) - start)})
+}
+
+// grow makes room in the buffer for n bytes more, and returns what it has.
+func (w *Writer) grow(n int) int {
+	if w.pooled == nil {
+		w.pooled = writeBuffers.Get().(*[]byte)
+		w.buf = (*w.pooled)[:0]
+	}
+	if need := len(w.buf) + n; need > cap(w.buf) {
+		w.buf = append(make([]byte, 0, need+need/8), w.buf...)
+	}
+	return len(w.buf)
 }
 
 // LastBlob returns where the value added last stands in a table of kind Blob, whose
@@ -123,7 +174,7 @@ func (w *Writer) LastBlob() base.BlobRef {
 }
 
 // checkPoint sees that the record is legal and in order.
-func (w *Writer) checkPoint(shared int, key []byte, t base.Trailer, value []byte) error {
+func (w *Writer) checkPoint(shared int, last, key []byte, t base.Trailer, value []byte) error {
 	kind := t.Kind()
 	switch {
 	case len(key) > base.MaxKeyLen:
@@ -139,7 +190,6 @@ func (w *Writer) checkPoint(shared int, key []byte, t base.Trailer, value []byte
 	case w.p.Entries == 0:
 		return nil
 	}
-	last := w.data.LastKey()
 	switch {
 	case shared < len(last) && shared < len(key):
 		if last[shared] < key[shared] {
@@ -155,13 +205,20 @@ func (w *Writer) checkPoint(shared int, key []byte, t base.Trailer, value []byte
 	return fmt.Errorf("record %.64q#%d,%v after %.64q#%d,%v", key, t.Seq(), kind, last, w.lastT.Seq(), w.lastT.Kind())
 }
 
+// last returns the key added last.
+func (w *Writer) last() []byte {
+	if w.o.Kind == Blob {
+		return w.lastKey
+	}
+	return w.data.LastKey()
+}
+
 // count keeps the properties up to date.
 func (w *Writer) count(key []byte, t base.Trailer, value []byte) {
 	p := &w.p
 	p.Entries++
 	p.RawKeyBytes += uint64(len(key))
 	p.RawValueBytes += uint64(len(value))
-	w.lastValue = uint32(len(value))
 	w.countSeq(t.Seq())
 	kind := t.Kind()
 	if kind.Blob() {
@@ -279,7 +336,7 @@ func (w *Writer) bounds() {
 	p := &w.p
 	p.HasPoints = p.Entries > 0
 	if p.HasPoints {
-		last := w.data.LastKey()
+		last := w.last()
 		if p.RangeDels == 0 || bytes.Compare(w.first, p.Smallest) < 0 {
 			p.Smallest = w.first
 		}
@@ -322,9 +379,13 @@ func (w *Writer) fail(err error) error {
 // finishBlock ends the current data block; sep is its separator.
 func (w *Writer) finishBlock(sep []byte) error {
 	h := w.appendBlock(w.data.Finish(), w.o.Compression)
-	w.lastBlock = h
 	w.data.Reset()
 	w.data.Shrink(keepBuffer)
+	return w.indexed(sep, h)
+}
+
+// indexed enters the block at h, which is finished, into the index.
+func (w *Writer) indexed(sep []byte, h handle) error {
 	w.lens = binary.AppendUvarint(w.lens[:0], h.len)
 	w.index.Add(sep, 0, w.lens)
 	w.p.Blocks++
@@ -365,6 +426,49 @@ func (w *Writer) appendBlock(payload []byte, c Compression) handle {
 	}
 	w.buf = sealBlock(w.buf, start, c, w.o.UID, off)
 	return handle{uint64(off), uint64(len(w.buf) - start)}
+}
+
+// appendParts is appendBlock for a block of two parts, of which the second, the larger
+// one, is not copied to be compressed: the first becomes a literal in front of it.
+func (w *Writer) appendParts(head, value []byte) handle {
+	size := len(head) + len(value)
+	start := w.grow(2*binary.MaxVarintLen32 + literalLen*(1+len(head)>>16) + len(head) + snappy.MaxEncodedLen(len(value)) + trailerLen)
+	off := w.off + int64(start)
+	c := None
+	if w.o.Compression == Snappy {
+		b := appendLiteral(binary.AppendUvarint(w.buf, uint64(size)), head)
+		// The encoder begins with the length of the value: that goes where the end of what
+		// stands before it will be, and is overwritten by it.
+		var prefix [binary.MaxVarintLen64]byte
+		at := len(b) - binary.PutUvarint(prefix[:], uint64(len(value)))
+		save := append(w.tail[:0], b[at:]...)
+		out := snappy.Encode(b[at:cap(b)], value)
+		copy(b[at:cap(b)], save)
+		w.tail = save
+		if n := at + len(out) - start; worthIt(n, size) {
+			w.buf, c = b[:start+n], Snappy
+		}
+	}
+	if c == None {
+		w.buf = append(append(w.buf[:start], head...), value...)
+	}
+	w.buf = sealBlock(w.buf, start, c, w.o.UID, off)
+	return handle{uint64(off), uint64(len(w.buf) - start)}
+}
+
+const (
+	literalTag = 61 << 2 // of a literal whose length less one follows in two bytes
+	literalLen = 3
+)
+
+// appendLiteral appends b as literal elements of snappy's block format.
+func appendLiteral(dst, b []byte) []byte {
+	for len(b) > 0 {
+		n := min(len(b), 1<<16)
+		dst = append(dst, literalTag, byte(n-1), byte((n-1)>>8))
+		dst, b = append(dst, b[:n]...), b[n:]
+	}
+	return dst
 }
 
 func (w *Writer) flush() error {
