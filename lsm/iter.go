@@ -67,7 +67,12 @@ type iterParts struct {
 	keyBuf  []byte
 	valBuf  []byte
 	blob    sstable.Value // of the current key, if that is in a blob file
+	blobs   int           // values read from blob files since the last seek
 }
+
+// cachedBlobs is how many values in blob files a walk leaves in the block cache: a short
+// one may come again, a long one should not sweep it.
+const cachedBlobs = 4
 
 // keyBuf is never nil, which would be an end of the key space to back.
 var iterPool = sync.Pool{New: func() any { return &iterParts{keyBuf: []byte{}} }}
@@ -109,7 +114,7 @@ func (it *Iterator) init(o *IterOptions, extra base.Iter) error {
 	it.db.stats.iterators.Add(1)
 	p := iterPool.Get().(*iterParts)
 	it.iterParts = p
-	p.sources, p.dels = p.sources[:0], p.dels[:0]
+	p.sources, p.dels, p.blobs = p.sources[:0], p.dels[:0], 0
 	if extra != nil {
 		p.sources = append(p.sources, extra)
 	}
@@ -254,6 +259,7 @@ func (it *Iterator) SeekGE(key []byte) bool {
 	}
 	// A copy: key may be this iterator's own, which the first source to move overwrites.
 	it.keyBuf = append(it.keyBuf[:0], key...)
+	it.blobs = 0
 	return it.forward(it.raw.SeekGE(it.keyBuf), it.keyBuf)
 }
 
@@ -269,6 +275,7 @@ func (it *Iterator) SeekLT(key []byte) bool {
 		return it.invalidate()
 	}
 	it.keyBuf = append(it.keyBuf[:0], key...)
+	it.blobs = 0
 	return it.back(it.raw.SeekLT(it.keyBuf), it.keyBuf)
 }
 
@@ -440,7 +447,8 @@ func (it *Iterator) settle(kv *base.KV, t base.Trailer, key, value []byte) bool 
 		if !ok {
 			err = errBadRef
 		} else {
-			it.blob, err = it.db.readBlob(it.v.state, key, ref, true)
+			it.blob, err = it.db.readBlob(it.v.state, key, ref, it.blobs < cachedBlobs)
+			it.blobs++
 		}
 		if err != nil {
 			it.err = err
