@@ -25,6 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	control.RunIfChild()
 	RunIfChild(find)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // children of the race detector would sleep a second at their end
 	os.Exit(m.Run())
 }
 

@@ -46,7 +46,7 @@ func TestCompare(t *testing.T) {
 func TestTable(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
-	line := "table quick --engines lsm,goleveldb --groups sync --rounds 1 --json " + file("t.json.gz")
+	line := "table quick --engines lsm,goleveldb --groups sync --rounds 1 --limits=false --json " + file("t.json.gz")
 	contains(t, must(t, line+" --html "+file("t.html")), "table quick · 1 round", "-- sync: durability sync", "fillsync(16)", "BEST PEER", "goal")
 	before, err := os.ReadFile(file("t.json.gz"))
 	if err != nil {

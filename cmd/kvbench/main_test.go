@@ -19,6 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	control.RunIfChild()
 	compare.RunIfChild(engine.Find)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // children of the race detector would sleep a second at their end
 	os.Exit(m.Run())
 }
 

@@ -16,6 +16,7 @@ func measureTable(ctx context.Context, args []string, c console) error {
 	subject := o.String("subject", "", "the engine, by `NAME`, that is compared with the others (default: the first)")
 	groups := o.StringSlice("groups", nil, "only these groups, by `NAMES`")
 	rounds := o.Int("rounds", 0, "how often each engine is measured (default: the table's number)")
+	limits := o.Bool("limits", true, "measure the limits of the machine first")
 	o.StringVar(&o.dir, "dir", "", "where to put the stores: a new or empty directory, emptied afterwards (default: a temporary one)")
 	o.comparisonFlags()
 	o.measuringFlags()
@@ -30,7 +31,7 @@ func measureTable(ctx context.Context, args []string, c console) error {
 		return usageError{err}
 	}
 	cfg := t.Config
-	cfg.Engines, cfg.Subject = *engines, *subject
+	cfg.Engines, cfg.Subject, cfg.Limits = *engines, *subject, cfg.Limits && *limits
 	if slices.Contains(*engines, "bbolt") {
 		cfg.Roofs = []string{"bbolt"}
 	}
