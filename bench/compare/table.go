@@ -19,6 +19,7 @@ func WriteTable(w io.Writer, a *Analysis) error {
 	t := &table{a: a}
 	t.head()
 	if len(a.Rows) > 0 {
+		t.growth()
 		t.best()
 		t.speed()
 		t.latency()
@@ -184,6 +185,57 @@ func (a *Analysis) Duel(row Row) (d Duel, ok bool) {
 	d.Written, d.Disk = pair(own, peer, OSWriteAmp, brief), pair(own, peer, Space, brief)
 	d.Memory = pair(own, peer, Memory, func(v float64) string { return fmt.Sprintf("%.0f", v/(1<<20)) })
 	return d, true
+}
+
+// growth compares the rows of the same workload in different groups, for the table growth:
+// what an operation costs with few records and with many.
+func (t *table) growth() {
+	if t.a.Comparison.Config.Table != "growth" {
+		return
+	}
+	const format = "%-20s %-14s %-10s %s"
+	t.line("\nGROWTH: what an operation costs as data grows, and how many times the first the last is")
+	var sizes []string
+	seen := make(map[string]bool)
+	for _, row := range t.a.Rows {
+		if n := report.Count(row.Settings.Records); !seen[n] {
+			seen[n], sizes = true, append(sizes, fmt.Sprintf("%11s", n))
+		}
+	}
+	t.line(format, "workload(threads)", "engine", "figure", strings.Join(sizes, " ")+"    last/first")
+	for _, row := range t.a.Rows {
+		if seen[row.String()] {
+			continue
+		}
+		seen[row.String()] = true
+		for _, l := range row.Lines {
+			for _, m := range []Metric{Looked, Filters, OSWriteAmp} {
+				var cells []string
+				var first, last *float64
+				for _, other := range t.a.Rows {
+					if other.String() != row.String() {
+						continue
+					}
+					last = nil
+					if x := other.Line(l.Name); x != nil {
+						last = x.Medians[m]
+					}
+					if len(cells) == 0 {
+						first = last
+					}
+					cells = append(cells, fmt.Sprintf("%11s", m.Write(last)))
+				}
+				ratio := ""
+				if first != nil && last != nil && *first > 0 {
+					ratio = report.Three(*last / *first)
+				}
+				if first != nil {
+					t.line(format, row.String(), l.Name, m.Name(), strings.Join(cells, " ")+fmt.Sprintf("    %10s", ratio))
+				}
+			}
+		}
+	}
+	t.line("%s: %s", Looked.Name(), Looked.Help())
 }
 
 // best is the table of tables: the subject and the best peer of each row.

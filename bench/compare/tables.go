@@ -105,7 +105,7 @@ func full() Table {
 // into the engines' memory.
 func quick() Table {
 	two := []int{1, 16}
-	t := newTable("quick", 5, 24<<20, 150_000,
+	t := newTable("quick", 5, 20<<20, 120_000,
 		Group{Name: "none", Workloads: fills, Durability: "none", Without: roofs},
 		Group{Name: "os", Workloads: fills, Without: roofs, Roofs: weaker},
 		Group{Name: "sync", Workloads: []string{"fillsync"}, Durability: "sync", Threads: two, Without: roofs},
@@ -113,19 +113,18 @@ func quick() Table {
 		Group{Name: "lookups", Workloads: lookups, Operations: 20_000},
 		Group{Name: "scans", Workloads: scans},
 		Group{Name: "mixed", Workloads: []string{"readwhilewriting"}, Operations: 40_000, Without: roofs},
-		Group{Name: "deletes", Workloads: []string{"deleterandom"}, Records: 75_000, Without: roofs},
-		Group{Name: "queue", Workloads: []string{"deleteseq"}, Operations: 2_500, Without: roofs},
+		Group{Name: "deletes", Workloads: []string{"deleterandom"}, Records: 60_000, Without: roofs},
+		Group{Name: "queue", Workloads: []string{"deleteseq"}, Operations: 2_000, Without: roofs},
 		Group{Name: "16K", Workloads: []string{"fillrandom", "readrandom"}, Records: 3_000, ValueSize: 16 << 10, Without: roofs},
-		Group{Name: "ycsb", Workloads: ycsb, Threads: two, Records: 40_000, Operations: 15_000, Without: roofs},
-		Group{Name: "ycsb-e", Workloads: []string{"e"}, Threads: two, Records: 40_000, Operations: 4_000, Without: roofs},
+		Group{Name: "ycsb", Workloads: ycsb, Threads: two, Records: 30_000, Operations: 12_000, Without: roofs},
+		Group{Name: "ycsb-e", Workloads: []string{"e"}, Threads: two, Records: 30_000, Operations: 3_000, Without: roofs},
 	)
-	t.Help = "the same rows with 150,000 records, in ten minutes"
+	t.Help = "the same rows with 120,000 records, in ten minutes"
 	t.Takes = "about 11 minutes on 2 processors with all engines"
 	return t
 }
 
-// growth shows what a lookup and a write cost as data grows: blocks/op, filters/op,
-// write amp.
+// growth shows what a lookup and a write cost as data grows, in a section of its own.
 func growth() Table {
 	var groups []Group
 	for _, n := range []int64{1, 5, 25} {

@@ -99,7 +99,7 @@ all engines, as "kvbench compare" does; and print them as one.
   kvbench table full --json full.json.gz --resume        the same again after an interruption
   kvbench table full --groups reads,cached               some groups
   kvbench table quick --engines lsm,pebble-tuned --rounds 5
-  kvbench table growth --engines lsm                     what lookups cost as data grows: blocks/op, filters/op
+  kvbench table growth --engines lsm                     what operations cost as data grows
   kvbench report full.json.gz --html full.html           the same again, without measuring
 
 bbolt, which keeps an uncompressed memory map, is a roof for reads and no peer. At
