@@ -282,6 +282,22 @@ func TestTables(t *testing.T) {
 	}
 }
 
+// The table growth says how many times the first figure the last is.
+func TestGrowth(t *testing.T) {
+	d := measured(map[string][]float64{"x": {1, 1}})
+	d.Comparison.Config.Table = "growth"
+	d.Comparison.Config.Groups = []Group{{Name: "1", Workloads: []string{"c"}}, {Name: "5", Workloads: []string{"c"}}}
+	for i := range d.Results {
+		r, n := &d.Results[i], int64(i+2)
+		r.Group, r.Ops, r.Settings.Records = []string{"1", "5"}[i], 1, n*1000
+		r.Counts.BlockReads, r.Counts.BlockHits = &n, &n
+	}
+	var b bytes.Buffer
+	if err := WriteTable(&b, Analyse(d)); err != nil || !strings.Contains(b.String(), "looked at         4.00        6.00          1.50") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
+
 // An interrupt ends the child, removes the stores and keeps what was measured.
 func TestInterrupt(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
