@@ -5,9 +5,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm"
+	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
+	"github.com/ringwood-kv/ringwood/lsm/internal/base"
+	"github.com/ringwood-kv/ringwood/lsm/internal/skiplist"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
 
@@ -31,8 +35,22 @@ func TestFigures(t *testing.T) {
 		"seekrandom: blocks read per seek and 10 next": 1.16,
 		"fillsync, one writer: syncs per commit":       1,
 		"fillsync, 16 at a time: syncs per commit":     1.0 / 16,
+
+		"insert, random keys: blocks searched":      4.85,
+		"insert, random keys: records compared":     0.001,
+		"insert, sequential keys: blocks searched":  1.25,
+		"insert, sequential keys: records compared": 0.001,
+
+		// What 25 times the data costs by what one time does. The second level makes two
+		// filters of one; 1.3 is what is wanted.
+		"25 times the data: blocks looked at per lookup":   1.02,
+		"25 times the data: filters asked per lookup":      1.85,
+		"25 times the data: bytes written per user byte":   2.00,
+		"25 times the data: filters asked per missing key": 1.90,
 	}
 	got := figures(t)
+	insertFigures(t, got)
+	growthFigures(t, got)
 	for _, name := range sortedKeys(limits) {
 		v, ok := got[name]
 		t.Logf("%-50s %8.4f, at most %.4f", name, v, limits[name])
@@ -156,5 +174,85 @@ func figures(t *testing.T) map[string]float64 {
 		}
 	}
 	out["fillsync, 16 at a time: syncs per commit"] = float64(since().LogSyncs) / 160
+	return out
+}
+
+// insertFigures counts what an insertion into a memtable of 100,000 records looks at:
+// blocks of the index, each a comparison with up to 15 prefixes at once, and records
+// whose whole keys are compared. The index has five lanes then, which an insertion in key
+// order does not go down.
+func insertFigures(t *testing.T, out map[string]float64) {
+	const n = 100_000
+	for _, order := range []string{"random", "sequential"} {
+		keys := rand.New(rand.NewPCG(1, 1)).Perm(n)
+		if order == "sequential" {
+			slices.Sort(keys)
+		}
+		a, err := arena.New(n * skiplist.MaxEntrySize(16, 0))
+		must(t, err)
+		defer a.Free()
+		l := skiplist.New(a, []byte("user0000"))
+		for i, k := range keys {
+			if !l.Add(fmt.Appendf(nil, "user%012d", k), base.MakeTrailer(base.SeqNum(i+1), base.KindSet), nil) {
+				t.Fatal("the arena is full")
+			}
+		}
+		blocks, records := l.Searched()
+		out["insert, "+order+" keys: blocks searched"] = float64(blocks) / n
+		out["insert, "+order+" keys: records compared"] = float64(records) / n
+	}
+}
+
+// growthFigures compares a small store with one of 25 times the data: of a sixteenth of
+// the least memtable, so that both have the levels that 1 and 25 million records of 100
+// bytes have with 128 MiB of memory.
+func growthFigures(t *testing.T, out map[string]float64) {
+	small, large := grown(t, 4096), grown(t, 25*4096)
+	for name, v := range large {
+		out["25 times the data: "+name] = v / small[name]
+	}
+}
+
+// grown fills a store of that many records in random order, and looks all kinds of keys up.
+func grown(t *testing.T, records int) map[string]float64 {
+	const lookups = 5000
+	step := lsm.NewStepper()
+	db, err := lsm.OpenShaped("/db", &lsm.Options{
+		FS: vfs.NewMem(), Executor: step, Seed: 1, Memory: 8 << 20, Durability: lsm.None, CompactionConcurrency: 1,
+	}, lsm.Shape{Memtable: 64 << 10})
+	must(t, err)
+	defer db.Close()
+	rng := rand.New(rand.NewPCG(1, 1))
+	key := func(i int) []byte { return fmt.Appendf(nil, "user%012d", 2*i) }
+	value := make([]byte, 100)
+	for i, k := range rng.Perm(records) {
+		for j := 0; j < 48; j += 8 {
+			binary.LittleEndian.PutUint64(value[j:], rng.Uint64())
+		}
+		must(t, db.Put(key(k), value))
+		if i%64 == 0 {
+			step.Run()
+		}
+	}
+	must(t, db.Flush())
+	must(t, db.WaitIdle(context.Background()))
+	m := *db.Metrics()
+	out := map[string]float64{"bytes written per user byte": m.WriteAmplification()}
+	for range lookups {
+		if ok, err := db.Has(key(rng.IntN(records))); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	n := *db.Metrics()
+	out["blocks looked at per lookup"] = float64(n.BlockReads+n.CacheHits-m.BlockReads-m.CacheHits) / lookups
+	out["filters asked per lookup"] = float64(n.FilterProbes-m.FilterProbes) / lookups
+	for range lookups {
+		k := key(rng.IntN(records))
+		k[15]++ // between two
+		if ok, err := db.Has(k); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	out["filters asked per missing key"] = float64(db.Metrics().FilterProbes-n.FilterProbes) / lookups
 	return out
 }

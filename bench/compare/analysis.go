@@ -17,15 +17,22 @@ type Analysis struct {
 
 // Row is a workload with a number of threads, on all engines.
 type Row struct {
+	Group    string          `json:"group,omitempty"`
 	Workload string          `json:"workload"`
 	Threads  int             `json:"threads"`
 	Settings report.Settings `json:"settings"`
 	Best     string          `json:"best_peer,omitempty"` // of the highest median speed
 	Lines    []Line          `json:"engines"`             // in the order of the configuration; those with results
 	Bound    *Bound          `json:"rough_limit,omitempty"`
+	// Wanted is the ratio to the best peer that the project promises for a row of a table
+	// at least; 0 if there is no promise.
+	Wanted float64 `json:"wanted_ratio,omitempty"`
 }
 
 func (r Row) String() string { return label(r.Workload, r.Threads) }
+
+// Label is the name of the row with that of its group before it.
+func (r Row) Label() string { return grouped(r.Group, r.String()) }
 
 // Line is an engine in a row.
 type Line struct {
@@ -47,23 +54,25 @@ var compared = []Metric{Speed, Settled, CPU}
 // Analyse sums up a document.
 func Analyse(d *Document) *Analysis {
 	a := &Analysis{Document: d}
-	c := d.Comparison.Config
-	for _, workload := range c.Workloads {
-		for _, threads := range c.Threads {
-			if row := newRow(d, workload, threads); len(row.Lines) > 0 {
-				a.Rows = append(a.Rows, row)
+	for _, p := range d.Comparison.Config.parts() {
+		for _, workload := range p.config.Workloads {
+			for _, threads := range p.config.Threads {
+				if row := newRow(d, p, workload, threads); len(row.Lines) > 0 {
+					a.Rows = append(a.Rows, row)
+				}
 			}
 		}
 	}
 	return a
 }
 
-func newRow(d *Document, workload string, threads int) Row {
-	row := Row{Workload: workload, Threads: threads}
+func newRow(d *Document, p part, workload string, threads int) Row {
+	row := Row{Group: p.name, Workload: workload, Threads: threads}
 	for _, e := range d.Comparison.Engines {
+		e.Peer = e.Peer && !slices.Contains(p.config.Roofs, e.Name)
 		l := Line{Engine: e, Medians: make(map[Metric]*float64)}
 		for _, r := range d.Results {
-			if r.Engine == e.Name && r.Workload == workload && r.Settings.Threads == threads {
+			if r.Engine == e.Name && r.Group == p.name && r.Workload == workload && r.Settings.Threads == threads {
 				l.Results = append(l.Results, r)
 			}
 		}
@@ -79,6 +88,9 @@ func newRow(d *Document, workload string, threads int) Row {
 	}
 	row.compare(d.Comparison.Config.Subject)
 	row.Bound = newBound(row, d.Environment.GOMAXPROCS, d.Comparison.Limits)
+	if t := d.Comparison.Config.Table; t == "full" || t == "quick" {
+		row.Wanted = wanted(row)
+	}
 	return row
 }
 

@@ -25,6 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	control.RunIfChild()
 	RunIfChild(find)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // children of the race detector would sleep a second at their end
 	os.Exit(m.Run())
 }
 
@@ -180,6 +181,120 @@ func TestFailures(t *testing.T) {
 				t.Errorf("%q is not in\n%s", want, text)
 			}
 		}
+	}
+}
+
+// Groups have rows of their own, on engines of their own, each round is saved, and what
+// was measured before is not measured again.
+func TestGroups(t *testing.T) {
+	c := config("lsm,noop,slow", "", 2)
+	c.Workloads, c.Table = nil, "quick"
+	c.Groups = []Group{
+		{Name: "os", Workloads: []string{"fillseq"}, Roofs: []string{"slow"}, Operations: 50},
+		{Name: "none", Workloads: []string{"fillseq", "readrandom"}, Threads: []int{1, 2}, Durability: "none", Without: []string{"noop", "slow"}, Records: 100, ValueSize: 10},
+	}
+	if Check(&c, Options{Find: find}) != nil || Cells(c) != 2*(3+4) {
+		t.Fatalf("%d cells", Cells(c))
+	}
+	var saved []byte
+	ctx, cancel := context.WithCancel(context.Background())
+	rounds := 0
+	options := Options{Find: find, Saved: func(d *Document) {
+		var b bytes.Buffer
+		if err := WriteJSON(&b, Analyse(d)); err != nil {
+			t.Error(err)
+		}
+		saved = b.Bytes()
+		if rounds++; rounds == 3 {
+			cancel()
+		}
+	}}
+	if d, err := Run(ctx, c, options); err != nil || !d.Comparison.Interrupted || len(d.Results) != 2*3+4 {
+		t.Fatalf("%v, %d results", err, len(d.Results))
+	}
+	before, err := Read(bytes.NewReader(saved))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of a round that was cut short nothing counts.
+	half := before.Results[len(before.Results)-1]
+	half.Round++
+	before.Results = append(before.Results, half)
+	cells := 0
+	d, err := Run(context.Background(), c, Options{Find: find, Resume: before, Progress: func(s Status) {
+		if !strings.HasPrefix(s.Phase, "loading") && s.Progress.Elapsed == 0 && s.Done < 0 {
+			cells++
+		}
+	}})
+	if err != nil || d.Comparison.Interrupted || len(d.Results) != Cells(c) || cells != 4 {
+		t.Fatalf("%v, %d results, %d cells measured", err, len(d.Results), cells)
+	}
+	a := Analyse(d)
+	var names []string
+	for _, row := range a.Rows {
+		names = append(names, row.Label())
+	}
+	if got := strings.Join(names, ", "); got != "os fillseq(1), none fillseq(1), none fillseq(2), none readrandom(1), none readrandom(2)" {
+		t.Error(got)
+	}
+	if row := a.Rows[0]; row.Best != "" || row.Line("slow").Ratios[Speed].N != 2 || row.Wanted != 1.3 || row.Lines[0].Results[0].Ops != 50 {
+		t.Errorf("%+v", row)
+	}
+	if s := a.Rows[1].Settings; s.Durability != "none" || s.ValueSize != 10 || len(a.Rows[1].Lines) != 1 {
+		t.Errorf("%+v", s)
+	}
+	var table bytes.Buffer
+	if err := WriteTable(&table, a); err != nil || !strings.Contains(table.String(), "-- none: durability none · memory 16.0 MiB · 100 records of 16+10 bytes\n") {
+		t.Errorf("%v\n%s", err, table.String())
+	}
+	before.Comparison.Config.Memory++
+	if _, err := Run(context.Background(), c, Options{Find: find, Resume: before}); err == nil || !strings.Contains(err.Error(), "configurations differ") {
+		t.Errorf("resumed something else: %v", err)
+	}
+}
+
+// Every table can be run on every engine, and promises something for each row.
+func TestTables(t *testing.T) {
+	for _, table := range Tables() {
+		c := table.Config
+		for _, k := range engine.Kinds() {
+			c.Engines = append(c.Engines, k.Name)
+		}
+		if err := Check(&c, Options{}); err != nil || Cells(c) == 0 {
+			t.Errorf("%s: %v", table.Name, err)
+		}
+		for _, line := range table.Describe() {
+			if n := len([]rune(line)); n > 104 {
+				t.Errorf("%d characters: %s", n, line)
+			}
+		}
+	}
+	for want, row := range map[float64]Row{
+		1: {Workload: "fillsync", Threads: 1}, 1.1: {Workload: "fillsync", Threads: 16}, 1.3: {Workload: "e", Threads: 1},
+		1.5: {Workload: "fillrandom", Settings: report.Settings{ValueSize: 16 << 10}},
+	} {
+		if got := wanted(row); got != want {
+			t.Errorf("%s: %v", row, got)
+		}
+	}
+	if _, err := FindTable("all"); err == nil || !strings.Contains(err.Error(), "quick, full, growth") {
+		t.Error(err)
+	}
+}
+
+// The table growth says how many times the first figure the last is.
+func TestGrowth(t *testing.T) {
+	d := measured(map[string][]float64{"x": {1, 1}})
+	d.Comparison.Config.Table = "growth"
+	d.Comparison.Config.Groups = []Group{{Name: "1", Workloads: []string{"c"}}, {Name: "5", Workloads: []string{"c"}}}
+	for i := range d.Results {
+		r, n := &d.Results[i], int64(i+2)
+		r.Group, r.Ops, r.Settings.Records = []string{"1", "5"}[i], 1, n*1000
+		r.Counts.BlockReads, r.Counts.BlockHits = &n, &n
+	}
+	var b bytes.Buffer
+	if err := WriteTable(&b, Analyse(d)); err != nil || !strings.Contains(b.String(), "looked at         4.00        6.00          1.50") {
+		t.Errorf("%v\n%s", err, b.String())
 	}
 }
 

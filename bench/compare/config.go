@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
 
-// Config says what is compared. All of it applies to all engines. Documents hold it,
+// Config says what is compared. All of it applies to all engines, but for what Groups say. Documents hold it,
 // and two of them can be merged if it is the same but for Rounds.
 type Config struct {
 	Engines   []string `json:"engines"`
@@ -19,6 +20,8 @@ type Config struct {
 	Roofs     []string `json:"roofs,omitempty"`
 	Workloads []string `json:"workloads"`
 	Threads   []int    `json:"threads"`
+	Table     string   `json:"table,omitempty"`  // the Table that it was made from
+	Groups    []Group  `json:"groups,omitempty"` // rows with settings of their own, in place of Workloads
 	Rounds    int      `json:"rounds"`
 
 	Memory     int64           `json:"memory"` // of an engine; 0 means its default
@@ -35,13 +38,62 @@ type Config struct {
 	Limits bool `json:"limits"` // measure the limits of the machine first
 }
 
+// Group is some of a comparison's rows, with settings of their own. A field that is zero
+// means what the Config says.
+type Group struct {
+	Name       string        `json:"name"`
+	Workloads  []string      `json:"workloads"`
+	Threads    []int         `json:"threads,omitempty"`
+	Without    []string      `json:"without,omitempty"` // engines that are left out
+	Roofs      []string      `json:"roofs,omitempty"`   // engines that are no peers here
+	Memory     int64         `json:"memory,omitempty"`
+	Durability string        `json:"durability,omitempty"`
+	Records    int64         `json:"records,omitempty"`
+	Operations int64         `json:"operations,omitempty"`
+	ValueSize  int           `json:"value_size,omitempty"`
+	Warmup     time.Duration `json:"warmup_ns,omitempty"`
+}
+
+// apply returns a configuration of the group's rows alone.
+func (g Group) apply(c Config) Config {
+	c.Table, c.Groups = "", nil
+	c.Workloads = slices.Clone(g.Workloads)
+	if len(g.Threads) > 0 {
+		c.Threads = g.Threads
+	}
+	has := func(name string) bool { return slices.Contains(c.Engines, name) }
+	for _, name := range g.Without {
+		c.Engines = slices.DeleteFunc(slices.Clone(c.Engines), func(e string) bool { return e == name && e != c.Subject })
+	}
+	c.Roofs = slices.DeleteFunc(slices.Concat(c.Roofs, g.Roofs), func(e string) bool { return !has(e) })
+	c.Memory, c.Durability, c.Warmup = cmp.Or(g.Memory, c.Memory), cmp.Or(g.Durability, c.Durability), cmp.Or(g.Warmup, c.Warmup)
+	p := &c.Params
+	p.Records, p.Operations, p.ValueSize = cmp.Or(g.Records, p.Records), cmp.Or(g.Operations, p.Operations), cmp.Or(g.ValueSize, p.ValueSize)
+	return c
+}
+
+// part is a group with its configuration; of a comparison without groups, all of it.
+type part struct {
+	name   string
+	config Config
+}
+
+func (c Config) parts() (list []part) {
+	for _, g := range c.Groups {
+		list = append(list, part{g.Name, g.apply(c)})
+	}
+	if len(list) == 0 {
+		list = []part{{"", c}}
+	}
+	return list
+}
+
 // row is a workload with a number of threads.
 type row struct {
+	part
 	workload workload.Workload
 	params   workload.Params // completed
 }
-
-func (r row) String() string { return label(r.workload.Name, r.params.Threads) }
 
 // label names a row.
 func label(workload string, threads int) string { return fmt.Sprintf("%s(%d)", workload, threads) }
@@ -51,15 +103,12 @@ func (c *Config) check(find func(name string) (engine.Kind, error)) (rows []row,
 	switch {
 	case len(c.Engines) == 0:
 		return nil, nil, errors.New("no engines are named")
-	case len(c.Workloads) == 0:
+	case len(c.Workloads)+len(c.Groups) == 0:
 		return nil, nil, errors.New("no workloads are named")
 	case c.Rounds < 1:
 		return nil, nil, fmt.Errorf("%d rounds: at least one is needed", c.Rounds)
 	case len(c.Threads) == 0:
 		c.Threads = []int{1}
-	}
-	if _, err := engine.ParseDurability(c.Durability); err != nil {
-		return nil, nil, err
 	}
 	for i, name := range c.Engines {
 		kind, err := find(name)
@@ -79,11 +128,21 @@ func (c *Config) check(find func(name string) (engine.Kind, error)) (rows []row,
 			return nil, nil, fmt.Errorf("%q is not among the engines: %s", name, strings.Join(c.Engines, ", "))
 		}
 	}
-	rows, err = c.rows()
-	return rows, kinds, err
+	for _, p := range c.parts() {
+		if _, err := engine.ParseDurability(p.config.Durability); err != nil {
+			return nil, nil, err
+		}
+		more, err := p.rows()
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, kinds, nil
 }
 
-func (c *Config) rows() (rows []row, err error) {
+func (t part) rows() (rows []row, err error) {
+	c := &t.config
 	for i, name := range c.Workloads {
 		w, err := workload.Find(name)
 		if err != nil {
@@ -101,7 +160,7 @@ func (c *Config) rows() (rows []row, err error) {
 			if p, err = w.Complete(p, c.Duration > 0); err != nil {
 				return nil, fmt.Errorf("%s: %w", w.Name, err)
 			}
-			rows = append(rows, row{w, p})
+			rows = append(rows, row{t, w, p})
 		}
 	}
 	return rows, nil

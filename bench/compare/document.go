@@ -1,11 +1,12 @@
 package compare
 
 import (
+	"bufio"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"runtime/debug"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
@@ -45,6 +46,7 @@ type Engine struct {
 // Failure is a cell that was not measured. Later rounds leave out its engine and row.
 type Failure struct {
 	Round    int    `json:"round"` // 0 if it was not about a round
+	Group    string `json:"group,omitempty"`
 	Workload string `json:"workload,omitempty"`
 	Threads  int    `json:"threads,omitempty"`
 	Engine   string `json:"engine,omitempty"`
@@ -55,7 +57,7 @@ type Failure struct {
 func (f Failure) String() string {
 	what := f.Error
 	if f.Engine != "" {
-		what = fmt.Sprintf("round %d, %s on %s: %s", f.Round, label(f.Workload, f.Threads), f.Engine, f.Error)
+		what = fmt.Sprintf("round %d, %s on %s: %s", f.Round, grouped(f.Group, label(f.Workload, f.Threads)), f.Engine, f.Error)
 	}
 	if f.Stderr != "" {
 		what += "\n" + f.Stderr
@@ -99,34 +101,47 @@ func WriteJSON(w io.Writer, a *Analysis) error {
 	return json.NewEncoder(w).Encode(a)
 }
 
-// Read reads what WriteJSON wrote. What the rounds say is found anew by Analyse.
+// ErrOther is what Read returns for a document of something else.
+var ErrOther = errors.New("this is no document of `kvbench compare`")
+
+// Read reads what WriteJSON wrote, also if it was compressed by gzip. What the rounds say
+// is found anew by Analyse.
 func Read(r io.Reader) (*Document, error) {
-	d := new(Document)
+	d, in := new(Document), bufio.NewReader(r)
+	r = in
+	if magic, _ := in.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, err
+		}
+		r = z
+	}
 	if err := json.NewDecoder(r).Decode(d); err != nil {
 		return nil, fmt.Errorf("this is no JSON document of a comparison: %w", err)
 	}
 	switch {
 	case len(d.Comparison.Config.Engines) == 0:
-		return nil, errors.New("this is no document of `kvbench compare`")
+		return nil, ErrOther
 	case d.Schema != report.Schema:
 		return nil, fmt.Errorf("the document has version %d, and this program reads version %d", d.Schema, report.Schema)
 	}
 	return d, nil
 }
 
+// grouped is the name of a row that has a group before it.
+func grouped(group, label string) string {
+	if group == "" {
+		return label
+	}
+	return group + " " + label
+}
+
 // Merge adds the rounds of o, which was measured of the same things on the same kind
 // of machine, with the same program. The limits stay those of d, if it has any.
 func (d *Document) Merge(o *Document) error {
-	a, b := d.Comparison.Config, o.Comparison.Config
-	shift := a.Rounds
-	a.Rounds, b.Rounds, a.Limits, b.Limits = 0, 0, false, false
-	x, y := d.Environment, o.Environment
-	x.Time, x.Kernel = y.Time, y.Kernel
-	switch {
-	case !reflect.DeepEqual(a, b):
-		return fmt.Errorf("the configurations differ: %s and %s", text(a), text(b))
-	case x != y:
-		return fmt.Errorf("the machines or programs differ: %s and %s", text(x), text(y))
+	shift := d.Comparison.Config.Rounds
+	if err := d.same(o); err != nil {
+		return err
 	}
 	for _, r := range o.Results {
 		r.Round += shift
@@ -142,6 +157,22 @@ func (d *Document) Merge(o *Document) error {
 	d.Comparison.Interrupted = d.Comparison.Interrupted || o.Comparison.Interrupted
 	if len(d.Comparison.Limits) == 0 {
 		d.Comparison.Limits = o.Comparison.Limits
+	}
+	return nil
+}
+
+// same is an error unless both measured the same, on the same kind of machine, with the
+// same program. Rounds may differ, and whether limits were measured.
+func (d *Document) same(o *Document) error {
+	a, b := d.Comparison.Config, o.Comparison.Config
+	a.Rounds, b.Rounds, a.Limits, b.Limits = 0, 0, false, false
+	x, y := d.Environment, o.Environment
+	x.Time, x.Kernel = y.Time, y.Kernel
+	switch {
+	case text(a) != text(b):
+		return fmt.Errorf("the configurations differ: %s and %s", text(a), text(b))
+	case text(x) != text(y):
+		return fmt.Errorf("the machines or programs differ: %s and %s", text(x), text(y))
 	}
 	return nil
 }

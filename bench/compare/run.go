@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/driver"
@@ -26,6 +27,11 @@ type Options struct {
 	Progress func(Status)
 	// Failed is called for each failure, as soon as it is there; may be nil.
 	Failed func(Failure)
+	// Saved is called with what there is after each round of a group; may be nil.
+	Saved func(*Document)
+	// Resume has rounds that were measured before, by the same program: those that are
+	// complete are not measured again. May be nil.
+	Resume *Document
 }
 
 // Check tells whether a configuration can be run, and completes it.
@@ -56,20 +62,116 @@ func Run(ctx context.Context, c Config, o Options) (d *Document, err error) {
 	d.Environment = report.Look(dir)
 	b := &bench{Options: o, d: d, dir: dir, rows: rows, kinds: kinds, stores: make(map[store]session.Contents), failed: make(map[cell]bool)}
 	b.clock = newClock(c.Rounds, len(rows), len(kinds))
-	if c.Limits {
+	for r := range rows {
+		for e := range kinds {
+			if !b.measures(cell{r, e}) {
+				b.clock.skip(cell{r, e})
+			}
+		}
+	}
+	if o.Resume != nil {
+		if err := b.resume(o.Resume); err != nil {
+			return nil, err
+		}
+	}
+	if c.Limits && len(d.Comparison.Limits) == 0 {
 		b.limits(ctx)
 	}
-	for round := range c.Rounds {
-		for r := range rows {
-			for _, e := range order(len(kinds), round) {
-				if ctx.Err() == nil {
+	for first := 0; first < len(rows); {
+		n := 1
+		for first+n < len(rows) && rows[first+n].name == rows[first].name {
+			n++
+		}
+		b.group(ctx, first, first+n)
+		first += n
+	}
+	d.Comparison.Interrupted = ctx.Err() != nil
+	return d, nil
+}
+
+// group measures all rounds of the rows from one to another.
+func (b *bench) group(ctx context.Context, from, to int) {
+	for round := range b.d.Comparison.Config.Rounds {
+		if b.has(from, to, round+1) {
+			continue
+		}
+		for r := from; r < to; r++ {
+			for _, e := range order(len(b.kinds), round) {
+				if ctx.Err() == nil && b.measures(cell{r, e}) {
 					b.cell(ctx, cell{r, e}, round+1)
 				}
 			}
 		}
+		if b.Saved != nil && ctx.Err() == nil {
+			b.Saved(b.d)
+		}
 	}
-	d.Comparison.Interrupted = ctx.Err() != nil
-	return d, nil
+}
+
+// measures tells whether the cell's engine takes part in its row.
+func (b *bench) measures(c cell) bool {
+	return slices.Contains(b.rows[c.row].config.Engines, b.kinds[c.engine].Name)
+}
+
+// resume takes over the rounds of o that are complete.
+func (b *bench) resume(o *Document) error {
+	if err := b.d.same(o); err != nil {
+		return err
+	}
+	b.d.Comparison.Limits = o.Comparison.Limits
+	b.d.Comparison.Failures = o.Comparison.Failures
+	for _, f := range o.Comparison.Failures {
+		for c := range b.clock.todo {
+			if r := b.rows[c.row]; f.Engine == b.kinds[c.engine].Name && f.Group == r.name && f.Workload == r.workload.Name && f.Threads == r.params.Threads {
+				b.failed[c] = true
+				b.clock.skip(c)
+			}
+		}
+	}
+	b.d.Results = o.Results
+	var keep []report.Result
+	for from := range b.rows {
+		if from > 0 && b.rows[from].name == b.rows[from-1].name {
+			continue
+		}
+		to := from + 1
+		for to < len(b.rows) && b.rows[to].name == b.rows[from].name {
+			to++
+		}
+		for round := 1; round <= b.d.Comparison.Config.Rounds && b.has(from, to, round); round++ {
+			for _, r := range o.Results {
+				if r.Group == b.rows[from].name && r.Round == round {
+					keep = append(keep, r)
+				}
+			}
+			for r := from; r < to; r++ {
+				for e := range b.kinds {
+					b.clock.resumed(cell{r, e})
+				}
+			}
+		}
+	}
+	b.d.Results = keep
+	return nil
+}
+
+// has tells whether all cells of some rows were measured in a round, or failed.
+func (b *bench) has(from, to, round int) bool {
+	for r := from; r < to; r++ {
+		for e, kind := range b.kinds {
+			if c := (cell{r, e}); b.measures(c) && !b.failed[c] && !slices.ContainsFunc(b.d.Results, func(x report.Result) bool {
+				return x.Round == round && x.Engine == kind.Name && b.rows[r].made(x)
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// made tells whether a result is of the row.
+func (r row) made(x report.Result) bool {
+	return x.Group == r.name && x.Workload == r.workload.Name && x.Settings.Threads == r.params.Threads
 }
 
 // makeDir makes the directory for the stores. remove leaves what was there before.
@@ -146,11 +248,11 @@ func (b *bench) cell(ctx context.Context, c cell, round int) {
 	if err != nil {
 		b.failed[c] = true
 		r := b.rows[c.row]
-		b.fail(Failure{Round: round, Workload: r.workload.Name, Threads: r.params.Threads, Engine: b.kinds[c.engine].Name}, err)
+		b.fail(Failure{Round: round, Group: r.name, Workload: r.workload.Name, Threads: r.params.Threads, Engine: b.kinds[c.engine].Name}, err)
 		b.clock.skip(c)
 		return
 	}
-	result.Round = round
+	result.Round, result.Group = round, b.rows[c.row].name
 	b.d.Results = append(b.d.Results, *result)
 }
 
@@ -171,7 +273,7 @@ func (b *bench) measure(ctx context.Context, c cell, round int) (*report.Result,
 	r, kind := b.rows[c.row], b.kinds[c.engine]
 	s := store{c.engine, use(r.workload)}
 	t := task{
-		Config: b.d.Comparison.Config, Engine: kind.Name, Workload: r.workload.Name, Threads: r.params.Threads,
+		Config: r.config, Engine: kind.Name, Workload: r.workload.Name, Threads: r.params.Threads,
 		Dir: filepath.Join(b.dir, kind.Name, s.use),
 	}
 	show := b.show(c, round)

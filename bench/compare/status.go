@@ -12,6 +12,7 @@ import (
 // Status is where a comparison stands.
 type Status struct {
 	Round, Rounds int // 0 while limits are measured
+	Group         string
 	Engine        string
 	Threads       int
 	Phase         string // the workload, or loading for it
@@ -24,6 +25,9 @@ type Status struct {
 func (s Status) String() string {
 	var b strings.Builder
 	if s.Round > 0 {
+		if s.Group != "" {
+			b.WriteString(s.Group + " · ")
+		}
 		fmt.Fprintf(&b, "round %d/%d · %s · ", s.Round, s.Rounds, s.Engine)
 	}
 	b.WriteString(s.Phase)
@@ -50,7 +54,7 @@ func (b *bench) show(c cell, round int) func(progress) {
 	start := time.Now()
 	return func(p progress) {
 		b.Progress(Status{
-			Round: round, Rounds: b.clock.rounds, Engine: b.kinds[c.engine].Name, Threads: b.rows[c.row].params.Threads,
+			Round: round, Rounds: b.clock.rounds, Group: b.rows[c.row].name, Engine: b.kinds[c.engine].Name, Threads: b.rows[c.row].params.Threads,
 			Phase: p.Phase, Progress: p.Progress, Elapsed: time.Since(start), Left: b.clock.left(c, p.Done),
 		})
 	}
@@ -78,6 +82,9 @@ func (c *clock) done(at cell, took time.Duration) {
 	c.took[at] = took
 	c.todo[at]--
 }
+
+// resumed takes a cell out of one round.
+func (c *clock) resumed(at cell) { c.todo[at] = max(c.todo[at]-1, 0) }
 
 // skip takes a cell out of all rounds.
 func (c *clock) skip(at cell) { c.todo[at] = 0 }

@@ -5,11 +5,13 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/limits"
 	"github.com/ringwood-kv/ringwood/bench/report"
+	"github.com/ringwood-kv/ringwood/bench/workload"
 )
 
 // WriteTable prints everything for people, in lines of at most 120 characters.
@@ -17,6 +19,8 @@ func WriteTable(w io.Writer, a *Analysis) error {
 	t := &table{a: a}
 	t.head()
 	if len(a.Rows) > 0 {
+		t.growth()
+		t.best()
 		t.speed()
 		t.latency()
 		t.cost()
@@ -50,11 +54,14 @@ func (a *Analysis) Summary() []string {
 	list := []string{
 		plural(c.Rounds, "round"), "durability " + c.Durability, "memory " + memory, fmt.Sprintf("seed %d", c.Params.Seed),
 	}
+	if c.Table != "" {
+		list = []string{"table " + c.Table, plural(c.Rounds, "round"), fmt.Sprintf("seed %d", c.Params.Seed)}
+	}
 	for _, s := range []struct {
 		show bool
 		text string
 	}{
-		{c.Params.Records > 0, report.Count(c.Params.Records) + " records"},
+		{c.Params.Records > 0 && c.Table == "", report.Count(c.Params.Records) + " records"},
 		{c.Params.KeySize > 0, fmt.Sprintf("keys of %d bytes", c.Params.KeySize)},
 		{c.Params.ValueSize > 0, fmt.Sprintf("values of %d bytes", c.Params.ValueSize)},
 		{c.Duration > 0, c.Duration.String() + " each"},
@@ -67,6 +74,56 @@ func (a *Analysis) Summary() []string {
 		}
 	}
 	return list
+}
+
+// Headings returns what stands above the first row of each group: its name and its
+// settings. It is empty where there are no groups.
+func (a *Analysis) Headings() map[string]string {
+	list := make(map[string]string)
+	for _, row := range a.Rows {
+		if row.Group == "" {
+			continue
+		}
+		for _, p := range a.Comparison.Config.parts() {
+			if p.name == row.Group {
+				list[row.Group] = p.String()
+			}
+		}
+	}
+	return list
+}
+
+// String says what the rows of a part have in common.
+func (t part) String() string {
+	c, s := t.config, ""
+	if rows, err := t.rows(); err == nil {
+		p := rows[0].params
+		key := strconv.Itoa(p.KeySize)
+		if rows[0].workload.Data == workload.YCSB {
+			key = "about 23" // of its own
+		}
+		s = fmt.Sprintf(" · %s records of %s+%d bytes", report.Count(p.Records), key, p.ValueSize)
+	}
+	s = fmt.Sprintf("%s: durability %s · memory %s%s", t.name, c.Durability, report.Bytes(c.Memory), s)
+	if c.Params.Operations > 0 {
+		s += " · " + report.Count(c.Params.Operations) + " operations"
+	}
+	if c.Warmup > 0 {
+		s += " · warm-up " + c.Warmup.String()
+	}
+	return s
+}
+
+// rows calls a function for each row, after a line for its group where one begins.
+func (t *table) rows(show func(Row)) {
+	heads, group := t.a.Headings(), ""
+	for _, row := range t.a.Rows {
+		if row.Group != group {
+			group = row.Group
+			t.line("-- %s", heads[group])
+		}
+		show(row)
+	}
 }
 
 func plural(n int, what string) string {
@@ -97,13 +154,142 @@ func (r Ratio) Interval() string {
 	return fmt.Sprintf("%s [%s, %s]", report.Three(r.Median), report.Three(r.Low), report.Three(r.High))
 }
 
+// Duel is the subject beside the best peer of a row, in words. What nobody knows is empty.
+type Duel struct {
+	OpsPerSecond          string // the subject's
+	Ratio                 string // with its interval
+	Verdict               Verdict
+	Wanted                string
+	Settled, CPU          string // ratios
+	Written, Disk, Memory string // subject/peer: bytes by user bytes, and MiB
+}
+
+// Duel returns it; not ok where the subject was not measured.
+func (a *Analysis) Duel(row Row) (d Duel, ok bool) {
+	own := row.Line(a.Comparison.Config.Subject)
+	if own == nil {
+		return d, false
+	}
+	d.OpsPerSecond = Speed.Write(own.Medians[Speed])
+	peer := row.Line(row.Best)
+	if peer == nil {
+		return d, true
+	}
+	three := func(r Ratio) string { return report.Three(r.Median) }
+	d.Ratio, d.Verdict = written(*peer, Speed, Ratio.Interval)
+	d.Settled, _ = written(*peer, Settled, three)
+	d.CPU, _ = written(*peer, CPU, three)
+	if row.Wanted > 0 {
+		d.Wanted = fmt.Sprintf("%.1f", row.Wanted)
+	}
+	d.Written, d.Disk = pair(own, peer, OSWriteAmp, brief), pair(own, peer, Space, brief)
+	d.Memory = pair(own, peer, Memory, func(v float64) string { return fmt.Sprintf("%.0f", v/(1<<20)) })
+	return d, true
+}
+
+// growth compares the rows of the same workload in different groups, for the table growth:
+// what an operation costs with few records and with many.
+func (t *table) growth() {
+	if t.a.Comparison.Config.Table != "growth" {
+		return
+	}
+	const format = "%-20s %-14s %-10s %s"
+	t.line("\nGROWTH: what an operation costs as data grows, and how many times the first the last is")
+	var sizes []string
+	seen := make(map[string]bool)
+	for _, row := range t.a.Rows {
+		if n := report.Count(row.Settings.Records); !seen[n] {
+			seen[n], sizes = true, append(sizes, fmt.Sprintf("%11s", n))
+		}
+	}
+	t.line(format, "workload(threads)", "engine", "figure", strings.Join(sizes, " ")+"    last/first")
+	for _, row := range t.a.Rows {
+		if seen[row.String()] {
+			continue
+		}
+		seen[row.String()] = true
+		for _, l := range row.Lines {
+			for _, m := range []Metric{Looked, Filters, OSWriteAmp} {
+				var cells []string
+				var first, last *float64
+				for _, other := range t.a.Rows {
+					if other.String() != row.String() {
+						continue
+					}
+					last = nil
+					if x := other.Line(l.Name); x != nil {
+						last = x.Medians[m]
+					}
+					if len(cells) == 0 {
+						first = last
+					}
+					cells = append(cells, fmt.Sprintf("%11s", m.Write(last)))
+				}
+				ratio := ""
+				if first != nil && last != nil && *first > 0 {
+					ratio = report.Three(*last / *first)
+				}
+				if first != nil {
+					t.line(format, row.String(), l.Name, m.Name(), strings.Join(cells, " ")+fmt.Sprintf("    %10s", ratio))
+				}
+			}
+		}
+	}
+	t.line("%s: %s", Looked.Name(), Looked.Help())
+}
+
+// best is the table of tables: the subject and the best peer of each row.
+func (t *table) best() {
+	if !slices.ContainsFunc(t.a.Rows, func(r Row) bool { return r.Best != "" }) {
+		return
+	}
+	const format = "%-20s %10s %-12s %20s %-4s %4s %5s %5s %9s %9s %9s"
+	subject := t.a.Comparison.Config.Subject
+	goal := ""
+	if slices.ContainsFunc(t.a.Rows, func(r Row) bool { return r.Wanted > 0 }) {
+		goal = "goal"
+	}
+	t.line("\nBEST PEER: %s to the peer of the highest ops/s; ratios above 1 are better, pairs are %s/peer", subject, subject)
+	t.line(format, "workload(threads)", "ops/s", "best peer", "ratio [interval]", "", goal, "incl.", "CPU", "written", "disk", "RSS MiB")
+	t.rows(func(row Row) {
+		if d, ok := t.a.Duel(row); ok {
+			t.line(format, row.String(), d.OpsPerSecond, row.Best, d.Ratio, d.Verdict, d.Wanted, d.Settled, d.CPU, d.Written, d.Disk, d.Memory)
+		}
+	})
+	t.line("incl.: ratio with the time of flushes and compactions that were left to do. CPU: ratio of CPU time for an operation,")
+	t.line("the peer's by %s's. written, disk: bytes for each user byte, by the operating system. RSS: peak.", subject)
+	if goal != "" {
+		t.line("goal: the ratio that this project wants to reach at least; it is no result.")
+	}
+}
+
+// pair writes a figure of two engines, nothing where neither is known.
+func pair(a, b *Line, m Metric, write func(float64) string) string {
+	x, y := a.Medians[m], b.Medians[m]
+	if x == nil && y == nil {
+		return ""
+	}
+	return report.Known(x, write) + "/" + report.Known(y, write)
+}
+
+// brief writes a number in at most four characters, where it is below 10,000.
+func brief(v float64) string {
+	switch {
+	case v < 9.995:
+		return fmt.Sprintf("%.2f", v)
+	case v < 99.95:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
 func (t *table) speed() {
 	const format = "%-20s %-15s %11s %21s %-5s %11s %7s %-5s %9s %6s"
 	subject := t.a.Comparison.Config.Subject
 	short := subject + " is"
 	t.line("\nSPEED: ratios are of %s to the engine of the line, more than 1 being better; * is the best peer of the row", subject)
 	t.line(format, "workload(threads)", "engine", "ops/s", short, "", "settled", short, "", "CPU µs/op", "limit")
-	for _, row := range t.a.Rows {
+	t.rows(func(row Row) {
 		name := row.String()
 		for _, l := range row.Lines {
 			engine := l.Name
@@ -120,7 +306,7 @@ func (t *table) speed() {
 				Settled.Write(l.Medians[Settled]), settled, settledVerdict, CPU.Write(l.Medians[CPU]), limit)
 			name = ""
 		}
-	}
+	})
 	t.line("%s", IntervalNote(t.a))
 	t.line("settled: with the time of flushes and compactions that were left to do. limit: share of the row's rough limit, below.")
 }
@@ -159,7 +345,7 @@ func (t *table) latency() {
 	const format = "%-20s %-14s %-14s %9s %9s %9s %9s %9s %9s"
 	t.line("\nLATENCY of a call: medians over the rounds")
 	t.line(format, "workload(threads)", "call", "engine", "p50", "p95", "p99", "p99.9", "p99.99", "max")
-	for _, row := range t.a.Rows {
+	t.rows(func(row Row) {
 		name := row.String()
 		for _, kind := range row.Kinds() {
 			call := kind
@@ -170,7 +356,7 @@ func (t *table) latency() {
 				name, call = "", ""
 			}
 		}
-	}
+	})
 }
 
 // Kinds returns the kinds of calls of a row.
@@ -206,34 +392,35 @@ func (l Line) Call(kind string) (report.Latency, bool) {
 }
 
 // Costs are the metrics of the cost table.
-var Costs = []Metric{WriteAmp, OSWriteAmp, Blocks, DiskReads, Space, Memory, Allocs, Syncs, Pause}
+var Costs = []Metric{WriteAmp, OSWriteAmp, Blocks, Filters, DiskReads, Space, Memory, Allocs, Syncs, Pause}
 
 func (t *table) cost() {
+	costs := slices.DeleteFunc(slices.Clone(Costs), func(m Metric) bool { return m == DiskReads }) // for the width
 	line := func(name, engine string, cells []string) {
 		text := fmt.Sprintf("%-20s %-14s", name, engine)
 		for i, c := range cells {
-			text += fmt.Sprintf(" %*s", max(8, len(Costs[i].Name())), c)
+			text += fmt.Sprintf(" %*s", max(8, len(costs[i].Name())), c)
 		}
 		t.line("%s", text)
 	}
 	var heads []string
-	for _, m := range Costs {
+	for _, m := range costs {
 		heads = append(heads, m.Name())
 	}
 	t.line("\nCOST: medians over the rounds; - is what nobody tells")
 	line("workload(threads)", "engine", heads)
-	for _, row := range t.a.Rows {
+	t.rows(func(row Row) {
 		name := row.String()
 		for _, l := range row.Lines {
 			var cells []string
-			for _, m := range Costs {
+			for _, m := range costs {
 				cells = append(cells, m.Write(l.Medians[m]))
 			}
 			line(name, l.Name, cells)
 			name = ""
 		}
-	}
-	for _, m := range Costs {
+	})
+	for _, m := range costs {
 		t.line("%s: %s", m.Name(), m.Help())
 	}
 }
@@ -245,10 +432,10 @@ func (t *table) bounds() {
 	t.line("\nLIMITS of this machine, measured in the same run")
 	_ = limits.Print(t, t.a.Comparison.Limits)
 	t.line("\nROUGH LIMITS of the rows, in ops/s: the steps that no store can leave out, at those speeds")
-	for _, row := range t.a.Rows {
+	t.rows(func(row Row) {
 		if row.Bound == nil {
 			t.line("%-20s %12s", row.String(), "unknown")
-			continue
+			return
 		}
 		for i, part := range wrap(row.Bound.Derivation, 120-34) {
 			if i == 0 {
@@ -257,7 +444,7 @@ func (t *table) bounds() {
 				t.line("%34s%s", "", part)
 			}
 		}
-	}
+	})
 }
 
 // wrap breaks a text into lines of at most width characters, at blanks.
@@ -284,7 +471,7 @@ func (a *Analysis) Tally(m Metric) Tally {
 	for _, row := range a.Rows {
 		if r, ok := row.Against(m); ok {
 			if t.Counts[r.Verdict]++; r.Verdict == Loss {
-				t.Losses = append(t.Losses, row.String())
+				t.Losses = append(t.Losses, row.Label())
 			}
 		}
 	}

@@ -151,7 +151,7 @@ func testIterators(t *testing.T, kind engine.Kind) {
 
 // What was acknowledged is there after Close, whatever the durability.
 func testReopen(t *testing.T, kind engine.Kind) {
-	dir := filepath.Join(t.TempDir(), "new")
+	dir := filepath.Join(t.TempDir(), "some", "new") // neither is there
 	for i, d := range []engine.Durability{engine.Sync, engine.OS, engine.None} {
 		e := open(t, kind, dir, d)
 		must(t, e.Put(fmt.Appendf(nil, "k%d", i), []byte("v")))

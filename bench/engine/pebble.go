@@ -37,11 +37,12 @@ var Pebble = Kind{
 // PebbleTuned is Pebble with the settings of its own benchmark, cmd/pebble in its
 // repository, but for the comparer: memtables of 64 MiB, blocks of 32 KiB, no filter on
 // the last level, values from 512 bytes in blob files whose garbage is not collected,
-// up to three compactions. The budget is for blocks alone: the two memtables that stay
-// allocated when nothing is written come on top, and up to four while it is.
+// up to three compactions. Half of the budget is for blocks. The other half stands for
+// memtables, whatever it is: two stay allocated when nothing is written, and up to four
+// while it is. So 128 MiB of budget are 64 MiB of blocks and memtables of 64 MiB.
 var PebbleTuned = Kind{
 	Name:   "pebble-tuned",
-	Help:   "Pebble as its own benchmark sets it: 128 to 256 MiB of memtables on top of the memory",
+	Help:   "Pebble as its own benchmark sets it; blocks have half of the memory, and memtables are of 64 MiB, two to four of them",
 	Limits: pebbleLimits,
 	Marker: Pebble.Marker,
 	Open:   func(c Config) (Engine, error) { return openPebble(c, pebbleTuned(c)) },
@@ -80,7 +81,7 @@ func pebbleEqual(c Config) *pebble.Options {
 func pebbleTuned(c Config) *pebble.Options {
 	const memtable = 64 << 20
 	o := pebbleShape()
-	o.CacheSize = c.memory() + 2*memtable
+	o.CacheSize = c.memory()/2 + 2*memtable // which Pebble charges to it
 	o.MemTableSize = memtable
 	o.MaxOpenFiles = 16384
 	o.CompactionConcurrencyRange = func() (int, int) { return 1, 3 }

@@ -118,6 +118,7 @@ import "C"
 import (
 	"context"
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -184,6 +185,10 @@ func rocksOptions(c Config) *C.rocksdb_options_t {
 
 func openRocksDB(c Config, o *C.rocksdb_options_t) (Engine, error) {
 	e := &rocksDB{options: o, read: C.rocksdb_readoptions_create(), write: C.rocksdb_writeoptions_create()}
+	if err := os.MkdirAll(c.Dir, 0o777); err != nil { // RocksDB makes the last directory only
+		e.free()
+		return nil, err
+	}
 	if c.Durability == Sync {
 		C.rocksdb_writeoptions_set_sync(e.write, 1)
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // settleTick is how often an engine that can't be waited for is asked whether it rests.
-const settleTick = 20 * time.Millisecond
+const settleTick = 5 * time.Millisecond
 
 // rest waits until idle has answered true the given number of times in a row: between
 // the end of one compaction and the start of the next an engine looks idle too.

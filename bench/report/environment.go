@@ -20,7 +20,8 @@ type Environment struct {
 	GOMAXPROCS int       `json:"gomaxprocs"`
 	Memory     int64     `json:"memory_bytes,omitempty"`
 	Go         string    `json:"go"`
-	Revision   string    `json:"revision,omitempty"` // of the source; "+" behind if it was changed
+	Revision   string    `json:"revision,omitempty"`     // of the source; "+" behind if it was changed
+	Committed  time.Time `json:"revision_time,omitzero"` // of the revision
 	FileSystem string    `json:"file_system,omitempty"`
 }
 
@@ -31,7 +32,7 @@ func Look(dir string) Environment {
 		CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0), Go: runtime.Version(),
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		e.Revision = revision(info.Settings)
+		e.Revision, e.Committed = revision(info.Settings)
 	}
 	e.Kernel = firstLine("/proc/sys/kernel/osrelease")
 	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")
@@ -45,7 +46,7 @@ func Look(dir string) Environment {
 	return e
 }
 
-func revision(settings []debug.BuildSetting) (rev string) {
+func revision(settings []debug.BuildSetting) (rev string, committed time.Time) {
 	changed := ""
 	for _, s := range settings {
 		switch s.Key {
@@ -55,12 +56,14 @@ func revision(settings []debug.BuildSetting) (rev string) {
 			if s.Value == "true" {
 				changed = "+"
 			}
+		case "vcs.time":
+			committed, _ = time.Parse(time.RFC3339, s.Value)
 		}
 	}
 	if rev == "" {
-		return ""
+		return "", committed
 	}
-	return rev + changed
+	return rev + changed, committed
 }
 
 func firstLine(path string) string {

@@ -26,6 +26,7 @@ type Result struct {
 	Phase    string   `json:"phase"` // "load", "capacity" (before an open loop at a share of it) or "run"
 	Engine   string   `json:"engine"`
 	Round    int      `json:"round,omitempty"` // of a comparison, from 1
+	Group    string   `json:"group,omitempty"` // of rows, in a comparison that has them
 	Settings Settings `json:"settings"`
 
 	Ops          int64   `json:"ops"`

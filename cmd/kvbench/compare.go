@@ -1,11 +1,13 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/ringwood-kv/ringwood/bench/compare"
@@ -35,10 +37,11 @@ func (f *compareFlags) add(o *options) {
 	o.StringVar(&o.dir, "dir", "", "where to put the stores: a new or empty directory, emptied afterwards (default: a temporary one)")
 }
 
-// peers are the engines that are worth comparing.
+// peers are the engines that are worth comparing: counting makes rocksdb-stats slower
+// than rocksdb.
 func peers() (names []string) {
 	for _, k := range engine.Kinds() {
-		if !k.Forgetful {
+		if !k.Forgetful && k.Name != "rocksdb-stats" {
 			names = append(names, k.Name)
 		}
 	}
@@ -82,22 +85,67 @@ func workloadNames() (names []string) {
 // comparisonFlags say where a comparison goes.
 func (o *options) comparisonFlags() {
 	o.StringVar(&o.output.html, "html", "", "write one page with tables and plots to this `FILE`, or -")
-	o.StringVar(&o.output.json, "json", "", "write everything, each round included, to this `FILE`, or to standard output for -; `kvbench report` reads it")
+	o.StringVar(&o.output.json, "json", "", "write everything, each round included, to this `FILE`, or to standard output for -; `kvbench report` reads it. Compressed if it ends in .gz")
 	o.StringVar(&o.output.csv, "csv", "", "write a line for each round, row, engine and kind of operation to this `FILE`, or -")
 	o.StringVar(&o.output.series, "series", "", "write a CSV line for each tenth of a second to this `FILE`, or -")
 	o.StringVar(&o.output.benchfmt, "benchfmt", "", "write benchmark lines to this `FILE`, or -, for benchstat -col /engine")
 }
 
-// comparisonFiles opens the files; *a is written at the end.
+// measuringFlags are those of commands that measure a comparison.
+func (o *options) measuringFlags() {
+	o.BoolVar(&o.output.resume, "resume", false, "go on with what the --json file has; it is written after each round")
+	o.BoolVar(&o.output.progress, "progress", false, "show the progress (default: on a terminal)")
+}
+
+// comparisonFiles opens the files; *a is written at the end. A JSON file is left as it is
+// until there is something to write: see saveJSON.
 func comparisonFiles(o *options, c console, a **compare.Analysis) (*files, error) {
+	json := target{"json", "", func(w io.Writer) error { return compare.WriteJSON(w, *a) }}
+	if path := o.output.json; path == "-" {
+		json.path = path
+	} else if path != "" {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+		if err != nil {
+			return nil, usagef("output file: %w", err)
+		}
+		f.Close()
+	}
 	return openFiles(c,
 		target{"html", o.output.html, func(w io.Writer) error { return page.Write(w, *a) }},
-		target{"json", o.output.json, func(w io.Writer) error { return compare.WriteJSON(w, *a) }},
+		json,
 		target{"csv", o.output.csv, func(w io.Writer) error { return report.WriteCSV(w, (*a).Results) }},
 		target{"series", o.output.series, func(w io.Writer) error { return report.WriteSeries(w, (*a).Results) }},
 		target{"benchfmt", o.output.benchfmt, func(w io.Writer) error {
 			return report.WriteBenchmarks(w, (*a).Environment, (*a).Results)
 		}})
+}
+
+// saveJSON replaces the JSON file, if one was asked for, at once: whoever ends the program
+// leaves the one before. A name that ends in .gz is compressed.
+func saveJSON(o *options, a *compare.Analysis) (err error) {
+	path := o.output.json
+	if path == "" || path == "-" {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if strings.HasSuffix(path, ".gz") {
+		z := gzip.NewWriter(f)
+		err = errors.Join(compare.WriteJSON(z, a), z.Close())
+	} else {
+		err = compare.WriteJSON(f, a)
+	}
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
 }
 
 // compareEngines is `kvbench compare`.
@@ -109,7 +157,7 @@ func compareEngines(ctx context.Context, args []string, c console) error {
 	o.workloadFlags()
 	o.loopFlags()
 	o.comparisonFlags()
-	o.BoolVar(&o.output.progress, "progress", false, "show the progress (default: on a terminal)")
+	o.measuringFlags()
 	if err := o.parse(args); err != nil {
 		return err
 	}
@@ -117,11 +165,11 @@ func compareEngines(ctx context.Context, args []string, c console) error {
 	if err != nil {
 		return err
 	}
-	var a *compare.Analysis
-	out, err := comparisonFiles(o, c, &a)
-	if err != nil {
-		return err
-	}
+	return measureAll(ctx, o, "compare", args, c, cfg)
+}
+
+// measureAll measures what cfg says, and writes the results.
+func measureAll(ctx context.Context, o *options, name string, args []string, c console, cfg compare.Config) error {
 	live := report.NewLive(c.err, c.terminal)
 	options := compare.Options{Dir: o.dir, Failed: func(f compare.Failure) {
 		live.Clear()
@@ -130,14 +178,30 @@ func compareEngines(ctx context.Context, args []string, c console) error {
 	if o.showProgress(c) {
 		options.Progress = func(s compare.Status) { live.Line(s.String()) }
 	}
+	if o.output.resume {
+		var err error
+		if options.Resume, err = earlier(o.output.json); err != nil {
+			return err
+		}
+	}
+	var a *compare.Analysis
+	out, err := comparisonFiles(o, c, &a)
+	if err != nil {
+		return err
+	}
+	analyse := func(d *compare.Document) *compare.Analysis {
+		d.Command = append([]string{"kvbench", name}, args...)
+		return compare.Analyse(d)
+	}
+	var saved error
+	options.Saved = func(d *compare.Document) { saved = saveJSON(o, analyse(d)) }
 	d, err := compare.Run(ctx, cfg, options)
 	live.Clear()
 	if d == nil {
 		return err
 	}
-	d.Command = append([]string{"kvbench", "compare"}, args...)
-	a = compare.Analyse(d)
-	err = errors.Join(err, compare.WriteTable(out.human, a), out.write())
+	a = analyse(d)
+	err = errors.Join(err, saved, compare.WriteTable(out.human, a), saveJSON(o, a), out.write())
 	switch n := len(d.Comparison.Failures); {
 	case d.Comparison.Interrupted:
 		err = errors.Join(err, errors.New("interrupted"))
@@ -145,6 +209,21 @@ func compareEngines(ctx context.Context, args []string, c console) error {
 		err = errors.Join(err, fmt.Errorf("%d of the measurements failed", n))
 	}
 	return err
+}
+
+// earlier reads what was measured before, nil if the file is not there, or empty.
+func earlier(path string) (*compare.Document, error) {
+	if path == "" || path == "-" {
+		return nil, usagef("--resume goes on with what --json has: name a file there")
+	}
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil, nil
+	}
+	d, err := readOne(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
 }
 
 // reportFiles is `kvbench report`.
@@ -166,7 +245,7 @@ func reportFiles(_ context.Context, args []string, c console) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(compare.WriteTable(out.human, a), out.write())
+	return errors.Join(compare.WriteTable(out.human, a), saveJSON(o, a), out.write())
 }
 
 // readAll reads comparisons and merges their rounds.

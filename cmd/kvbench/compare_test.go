@@ -42,6 +42,45 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// A table is measured, goes on where it was, and its results make a history.
+func TestTable(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	line := "table quick --engines lsm,goleveldb --groups sync --rounds 1 --limits=false --json " + file("t.json.gz")
+	contains(t, must(t, line+" --html "+file("t.html")), "table quick · 1 round", "-- sync: durability sync", "fillsync(16)", "BEST PEER", "goal")
+	before, err := os.ReadFile(file("t.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, must(t, line+" --resume"), "fillsync(1)")
+	if d, err := readOne(file("t.json.gz")); err != nil || len(d.Results) != 4 || len(before) == 0 {
+		t.Errorf("%v, %+v", err, d)
+	}
+	out := must(t, "history "+dir+" "+file("t.json.gz")+" --html "+file("h.html")+" --csv "+file("h.csv"))
+	contains(t, out, "lsm to the best peer", "against goleveldb", "trend")
+	contains(t, must(t, "history -w fillsync --json - "+dir), `"workload":"fillsync"`)
+	for name, want := range map[string]string{"h.html": "<svg", "h.csv": "fillsync,16,"} {
+		if text, err := os.ReadFile(file(name)); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v, no %q", name, err, want)
+		}
+	}
+	contains(t, must(t, "history"), "300,000 records", "781f6c6") // of this repository
+	for args, want := range map[string]string{
+		"table":                               "quick, full or growth",
+		"table all":                           "unknown table",
+		"table quick --groups x":              "it has none, os, sync",
+		"table quick --resume":                "--json",
+		"table quick --rounds 0":              "at least one",
+		"history " + file("h.csv"):            "no JSON",
+		"history " + file("none"):             "no such file",
+		"compare -w a --resume --json " + dir: "is a directory",
+	} {
+		if status, _, errs := kvbench(t, args); status == exitDone || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d: %s", args, status, errs)
+		}
+	}
+}
+
 // An interrupted comparison says so, with status 1.
 func TestInterruptedCompare(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -20,6 +20,7 @@ Start here:
 
   kvbench run --workload a,b,c                 three YCSB workloads on a temporary store
   kvbench replay trace.csv                     a real trace, every read verified
+  kvbench table quick --html page.html         all engines side by side, in ten minutes
   kvbench run --help                           all flags, with examples
 `)
 	return b.String()
@@ -90,11 +91,48 @@ what was measured is reported; a second one ends at once.
 
 `
 
+const tableHelp = `Measure a table: groups of workloads, each with its own records, durability and memory, on
+all engines, as "kvbench compare" does; and print them as one.
+
+  kvbench table quick --html quick.html                  ten minutes, before and after a change
+  kvbench table full --json full.json.gz --html full.html
+  kvbench table full --json full.json.gz --resume        the same again after an interruption
+  kvbench table full --groups reads,cached               some groups
+  kvbench table quick --engines lsm,pebble-tuned --rounds 5
+  kvbench table growth --engines lsm                     what operations cost as data grows
+  kvbench report full.json.gz --html full.html           the same again, without measuring
+
+bbolt, which keeps an uncompressed memory map, is a roof for reads and no peer. At
+durability os, Pebble is shown beside, because it promises less there. The queue is short,
+because the peers walk over all that was deleted at each seek. The column "goal" has the
+ratio to the best peer that this project wants to reach at least.
+
+`
+
 const reportHelp = `Print the table of comparisons again, and write their page. The rounds of several files
 count together if all of them measured the same, on the same machine, with the same program.
 
   kvbench report all.json --html page.html
   kvbench report morning.json evening.json
+
+`
+
+const historyHelp = `Draw how the ratio of each row to its best peer went over the commits, from documents that
+"kvbench compare" and "kvbench table" wrote with --json: those below bench/results, or in the
+directories and files that are named.
+
+  kvbench history                                        in the repository: all results it keeps
+  kvbench history -w readrandom,fillrandom               two workloads
+  kvbench history bench/results new.json.gz              with one that is not kept yet
+  kvbench history --html history.html --csv history.csv
+
+A table, or a line of a plot, has what was measured on the same kind of machine, with the
+same settings, against the same engines: other figures do not compare. Results stand in the
+order of their commits, "+" marking one of changed source, and where a document does not
+know its commit, of when it was measured. A binary knows its commit if it was made by
+"go build" within the repository, or by "go run -buildvcs=true".
+
+To keep a result: kvbench table quick --rounds 5 --json bench/results/DATE-NAME/quick.json.gz
 
 `
 

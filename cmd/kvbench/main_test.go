@@ -19,6 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	control.RunIfChild()
 	compare.RunIfChild(engine.Find)
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // children of the race detector would sleep a second at their end
 	os.Exit(m.Run())
 }
 
@@ -54,7 +55,7 @@ func contains(t *testing.T, text string, words ...string) {
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                                          "Start here",
-		"go":                                        `unknown command "go": it is one of load, run, replay, compare, report, limits, list`,
+		"go":                                        `unknown command "go": it is one of load, run, replay, compare, table, report, history, limits, list`,
 		"run":                                       "--workload is missing: it is one or more of a, b",
 		"run --workload zz":                         `unknown workload "zz"`,
 		"run -w a extra":                            `unexpected argument "extra"`,

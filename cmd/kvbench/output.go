@@ -14,7 +14,7 @@ import (
 // outputs are the flags that say where results go.
 type outputs struct {
 	json, csv, series, benchfmt, hgrm, html string
-	progress, counts                        bool
+	progress, counts, resume                bool
 	cpuprofile, memprofile                  string
 }
 

@@ -31,7 +31,13 @@ func (v *view) Forest() template.HTML {
 		return ""
 	}
 	const left, right, top, step = 118, 236, 26, 21
-	s := &svg{height: top + step*float64(len(marks)) + 8}
+	lines, group := len(marks), ""
+	for _, m := range marks {
+		if m.row.Group != group {
+			lines, group = lines+1, m.row.Group
+		}
+	}
+	s := &svg{height: top + step*float64(lines) + 8}
 	x := func(r float64) float64 { return left + (right-left)*math.Log(r/low)/math.Log(high/low) }
 	last := -100.0
 	for _, t := range logTicks(low, high) {
@@ -42,8 +48,14 @@ func (v *view) Forest() template.HTML {
 		}
 	}
 	s.line(x(1), top-6, x(1), s.height-4, "axis")
-	for i, m := range marks {
-		y := top + step*(float64(i)+0.5)
+	y := top - step/2.0
+	group = ""
+	for _, m := range marks {
+		if m.row.Group != group {
+			y, group = y+step, m.row.Group
+			s.text(4, y+6, "start", "tick", group)
+		}
+		y += step
 		s.text(left-8, y+4, "end", "label", m.row.String())
 		s.line(x(m.r.Low), y, x(m.r.High), y, "whisker v-"+string(m.r.Verdict))
 		s.circle(x(m.r.Median), y, 4, "dot v-"+string(m.r.Verdict))

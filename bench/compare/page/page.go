@@ -21,7 +21,7 @@ import (
 	"github.com/ringwood-kv/ringwood/bench/report"
 )
 
-//go:embed page.html style.css
+//go:embed page.html history.html style.css
 var files embed.FS
 
 // Write writes the page.
@@ -127,6 +127,30 @@ func (v *view) Cell(row compare.Row, engine string) Verdict {
 		c.SettledText = fmt.Sprintf("settled %s× %s", report.Three(s.Median), s.Verdict)
 	}
 	return c
+}
+
+// Heading is what stands above the i-th row, if it is the first of its group.
+func (v *view) Heading(i int) string {
+	if group := v.Rows[i].Group; i == 0 || group != v.Rows[i-1].Group {
+		return v.Headings()[group]
+	}
+	return ""
+}
+
+// Columns is how many the summary has.
+func (v *view) Columns() int { return 3 + len(v.Others()) }
+
+// HasGoals tells whether a row has one.
+func (v *view) HasGoals() bool {
+	return slices.ContainsFunc(v.Rows, func(r compare.Row) bool { return r.Wanted > 0 })
+}
+
+// Against is the subject beside the best peer, nil where there is none.
+func (v *view) Against(row compare.Row) *compare.Duel {
+	if d, ok := v.Duel(row); ok && row.Best != "" {
+		return &d
+	}
+	return nil
 }
 
 // Speed is the subject's median speed in a row.

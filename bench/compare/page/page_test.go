@@ -115,6 +115,56 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// The page of a history is well-formed too, with a plot for each series.
+func TestHistoryPage(t *testing.T) {
+	h := new(compare.History)
+	for i, revision := range []string{"abcdef012345", "", "fedcba543210+"} {
+		a := sample()
+		a.Environment.Revision, a.Environment.Time = revision, time.Unix(int64(i), 0)
+		h.Add(fmt.Sprintf("%d.json", i), a.Document)
+	}
+	var out bytes.Buffer
+	if err := WriteHistory(&out, h); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for x := xml.NewDecoder(strings.NewReader(text)); ; {
+		if _, err := x.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := strings.Count(text, "<svg "); n != 2 || strings.Count(text, "<circle ") != 6 || strings.Count(text, "curve e0") != 2 {
+		t.Errorf("%d plots", n)
+	}
+	for _, want := range []string{"lsm over its commits", "abcdef0", "fedcba5+", "unknown", "other&lt;", "1.50 [1.50, 1.50] win"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in the page", want)
+		}
+	}
+	out.Reset()
+	if err := WriteHistory(&out, new(compare.History)); err != nil || !strings.Contains(out.String(), "no comparisons") {
+		t.Error(err, out.String())
+	}
+}
+
+// Groups have headings, and the best peers a table.
+func TestGroups(t *testing.T) {
+	a := sample()
+	a.Comparison.Config.Table = "quick"
+	a.Comparison.Config.Groups = []compare.Group{{Name: "one", Workloads: []string{"a"}}, {Name: "two<", Workloads: []string{"c"}, Memory: 1 << 30}}
+	for i, r := range a.Results {
+		a.Results[i].Group = map[string]string{"a": "one", "c": "two<"}[r.Workload]
+	}
+	text := write(t, compare.Analyse(a.Document))
+	for want, n := range map[string]int{"two&lt;: durability os · memory 1.00 GiB": 3, ">goal<": 1, ">1.3<": 2, ">two&lt;</text>": 1} {
+		if got := strings.Count(text, want); got < n {
+			t.Errorf("%q is %d times in the page", want, got)
+		}
+	}
+}
+
 // A comparison with nothing in it has a page too.
 func TestEmptyPage(t *testing.T) {
 	d := &compare.Document{}

@@ -8,21 +8,22 @@ import (
 )
 
 // rank returns how many entries of b, as perm has them, sort before (key, t),
-// whose prefix is p. upper says that b is above the lowest lane.
-func (l *List) rank(b *block, perm uint64, p uint64, key []byte, t base.Trailer, upper bool) int {
+// whose prefix is p, and how many records it compared for that. upper says that b is
+// above the lowest lane.
+func (l *List) rank(b *block, perm uint64, p uint64, key []byte, t base.Trailer, upper bool) (r, compared int) {
 	n := count(perm)
-	r := b.below(p)
+	r = b.below(p)
 	// The count is over all slots. One that is being filled, or was dropped, may have
 	// been counted though perm has it not; then the neighbours do not fit.
 	if r > n || r > 0 && atomic.LoadUint64(&b.prefix[slotAt(perm, r-1)]) >= p {
 		r = b.belowByRank(perm, p)
 	}
 	if r == n {
-		return r
+		return r, 0
 	}
 	q := atomic.LoadUint64(&b.prefix[slotAt(perm, r)])
 	if q > p {
-		return r
+		return r, 0
 	}
 	if q < p {
 		r = b.belowByRank(perm, p)
@@ -41,13 +42,14 @@ func (l *List) rank(b *block, perm uint64, p uint64, key []byte, t base.Trailer,
 		} else {
 			rec = atomic.LoadUint32(&b.off[s])
 		}
+		compared++
 		if rec != 0 && l.before(rec, key, t) {
 			r = m + 1
 		} else {
 			hi = m
 		}
 	}
-	return r
+	return r, compared
 }
 
 // seek returns the first record that does not sort before (key, t), 0 when there is
@@ -87,7 +89,7 @@ retry:
 		// belongs to the perm that was read first.
 		version := atomic.LoadUint32(&b.version)
 		perm := atomic.LoadUint64(&b.perm)
-		r := l.rank(b, perm, p, key, t, lane > 0)
+		r, _ := l.rank(b, perm, p, key, t, lane > 0)
 		if r == 0 {
 			// The first entry always sorts before what is looked for on this path, so slots
 			// changed under the search.
@@ -153,6 +155,8 @@ type finger struct {
 	recent uint32 // the last insertion, whatever block it went to
 	known  bool   // whether path, lo and hi hold
 	sink   uint32 // keeps reads whose only purpose is to fetch a cache line
+
+	blocks, compared int64 // see List.Searched
 }
 
 // covers reports whether (key, t) belongs to the block the finger is at.
@@ -160,10 +164,17 @@ func (w *finger) covers(l *List, p uint64, key []byte, t base.Trailer) bool {
 	if !w.known || p < w.lo.prefix || w.hi.node != 0 && p > w.hi.prefix {
 		return false
 	}
-	if p == w.lo.prefix && !l.before(w.lo.node, key, t) {
-		return false
+	if p == w.lo.prefix {
+		w.compared++
+		if !l.before(w.lo.node, key, t) {
+			return false
+		}
 	}
-	return w.hi.node == 0 || p < w.hi.prefix || !l.before(w.hi.node, key, t)
+	if w.hi.node == 0 || p < w.hi.prefix {
+		return true
+	}
+	w.compared++
+	return !l.before(w.hi.node, key, t)
 }
 
 // descend brings the finger to the block where (key, t) belongs.
@@ -175,7 +186,8 @@ func (l *List) descend(p uint64, key []byte, t base.Trailer) {
 	w.lo, w.hi = edge{0, l.head}, edge{math.MaxUint64, 0}
 	for lane := w.height; lane > 0; lane-- {
 		b := l.inner(off)
-		r := l.rank(&b.block, b.perm, p, key, t, true)
+		r, compared := l.rank(&b.block, b.perm, p, key, t, true)
+		w.blocks, w.compared = w.blocks+1, w.compared+int64(compared)
 		s := slotAt(b.perm, r-1)
 		w.path[lane].block, w.path[lane].rank = off, r-1
 		w.lo = edge{b.prefix[s], b.sep[s]}
