@@ -51,6 +51,7 @@ func (r *Reader) InitIter(it *Iter, o IterOptions) {
 	it.run = 0
 	it.err = nil
 	it.seq = o.Sequential
+	it.blk.Single = r.props.LargestSeq == 0
 }
 
 // First goes to the first record.
