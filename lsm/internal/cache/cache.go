@@ -1,4 +1,4 @@
-// Package cache is the block cache: decoded blocks of tables by (table, offset),
+// Package cache is the block cache: decoded blocks of tables by (table, number),
 // in memory that the garbage collector does not see, within one budget.
 //
 // # Structure
@@ -17,7 +17,7 @@
 //
 // The map from keys to slots is a chained hash table in 64 shards, its chains
 // running through the slots: pointer-free, and a hit costs one mutex, two cache misses and one
-// atomic addition.
+// atomic addition. The block's own first lines are fetched meanwhile.
 //
 // # Invariants
 //
@@ -42,6 +42,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
 )
 
 // Cache is a block cache. All methods are safe for concurrent use.
@@ -119,15 +121,16 @@ func (h Handle) Release() {
 	}
 }
 
-// Get returns the block that was published as (id, off), pinned.
-func (c *Cache) Get(id, off uint64) (Handle, bool) {
-	h := hash(id, off)
+// Get returns the block that was published as (id, block), pinned.
+func (c *Cache) Get(id, block uint64) (Handle, bool) {
+	h := hash(id, block)
 	sh := &c.shards[h>>shardShift]
 	sh.mu.Lock()
 	for ref := sh.buckets[h&sh.mask]; ref != 0; {
 		sl, idx := c.at(ref)
 		s := sl.slot(idx)
-		if s.id == id && s.off == off {
+		arena.Fetch(sl.at(idx))
+		if s.id == id && s.block == block {
 			add := uint32(1)
 			if s.state.Load()&hitMask != hitMask {
 				add += hitOne
@@ -144,14 +147,14 @@ func (c *Cache) Get(id, off uint64) (Handle, bool) {
 	return Handle{}, false
 }
 
-// Publish enters h, which Reserve returned and the caller has filled, as (id, off). It stays
+// Publish enters h, which Reserve returned and the caller has filled, as (id, block). It stays
 // pinned by the caller, who still has to Release it. Where that key is there already, or the cache
 // is giving the memory back, h stays private and is freed upon its Release.
-func (c *Cache) Publish(h Handle, id, off uint64) {
+func (c *Cache) Publish(h Handle, id, block uint64) {
 	if h.slab == nil {
 		return
 	}
-	k := hash(id, off)
+	k := hash(id, block)
 	sh := &c.shards[k>>shardShift]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -162,12 +165,12 @@ func (c *Cache) Publish(h Handle, id, off uint64) {
 	for ref := sh.buckets[k&sh.mask]; ref != 0; {
 		sl, idx := c.at(ref)
 		o := sl.slot(idx)
-		if o.id == id && o.off == off {
+		if o.id == id && o.block == block {
 			return
 		}
 		ref = o.next
 	}
-	s.id, s.off = id, off
+	s.id, s.block = id, block
 	s.next = sh.buckets[k&sh.mask]
 	sh.buckets[k&sh.mask] = h.slab.ref(h.idx)
 	s.state.Add(linked)
@@ -200,8 +203,8 @@ func (c *Cache) Stats() Stats {
 	return st
 }
 
-func hash(id, off uint64) uint64 {
-	hi, lo := bits.Mul64(id^0x9e3779b97f4a7c15, off^0xd1b54a32d192ed03)
+func hash(id, block uint64) uint64 {
+	hi, lo := bits.Mul64(id^0x9e3779b97f4a7c15, block^0xd1b54a32d192ed03)
 	h := hi ^ lo ^ id*0xbf58476d1ce4e5b9
 	h ^= h >> 32
 	h *= 0x94d049bb133111eb

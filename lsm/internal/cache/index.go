@@ -62,7 +62,7 @@ func (c *Cache) resize(n int) {
 				for ref != 0 {
 					sl, idx := c.at(ref)
 					s := sl.slot(idx)
-					b := &sh.buckets[hash(s.id, s.off)&sh.mask]
+					b := &sh.buckets[hash(s.id, s.block)&sh.mask]
 					next := s.next
 					s.next, *b = *b, ref
 					ref = next

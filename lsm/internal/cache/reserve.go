@@ -160,7 +160,7 @@ func (cl *class) advance() (*slab, uint32) {
 // by nobody, and not in the free list.
 func (c *Cache) evict(s *slab, idx uint32) bool {
 	sl := s.slot(idx)
-	h := hash(sl.id, sl.off)
+	h := hash(sl.id, sl.block)
 	sh := &c.shards[h>>shardShift]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

@@ -90,7 +90,7 @@ func (c *Cache) shrink() {
 // pinned, and the slot is the caller's to free; else its last Release does that.
 func (c *Cache) disown(s *slab, idx uint32) bool {
 	sl := s.slot(idx)
-	h := hash(sl.id, sl.off)
+	h := hash(sl.id, sl.block)
 	sh := &c.shards[h>>shardShift]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

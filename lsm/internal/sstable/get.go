@@ -89,10 +89,11 @@ func (r *Reader) Get(key []byte, h *filter.Hash, seq base.SeqNum) (v Value, err 
 	return v, nil
 }
 
-// load brings block i into p, from the cache if it is there.
+// load brings block i into p, from the cache if it is there. The cache knows it by its
+// number: its offset would first have to come from memory.
 func (r *Reader) load(i int, p *pin) error {
 	if c := r.o.Cache; c != nil {
-		if h, ok := c.Get(r.o.ID, r.idx.offsets[i]); ok {
+		if h, ok := c.Get(r.o.ID, uint64(i)); ok {
 			b := h.Bytes()
 			p.h, p.data = h, b[:len(b)-trailerLen]
 			return nil
@@ -105,7 +106,7 @@ func (r *Reader) loadFile(i int, p *pin) error {
 	off := r.idx.offsets[i]
 	n := int(r.idx.offsets[i+1] - off)
 	if r.props.Compression == None {
-		return r.loadPlain(i, off, n, p)
+		return r.loadPlain(i, n, p)
 	}
 	s := getScratch(n)
 	defer putScratch(s)
@@ -122,13 +123,13 @@ func (r *Reader) loadFile(i int, p *pin) error {
 		p.release()
 		return r.corruptBlock(i, err)
 	}
-	r.publish(p, off)
+	r.publish(p, i)
 	return nil
 }
 
 // loadPlain is loadFile for a table without compression: the file is read to
 // where the block will stay.
-func (r *Reader) loadPlain(i int, off uint64, n int, p *pin) error {
+func (r *Reader) loadPlain(i, n int, p *pin) error {
 	r.reserve(p, n)
 	_, c, err := r.readBlock(i, p.data[:n])
 	if err == nil && c != None {
@@ -138,7 +139,7 @@ func (r *Reader) loadPlain(i int, off uint64, n int, p *pin) error {
 		p.release()
 		return err
 	}
-	r.publish(p, off)
+	r.publish(p, i)
 	return nil
 }
 
@@ -154,9 +155,9 @@ func (r *Reader) reserve(p *pin, n int) {
 	p.data = p.own.b[: n-trailerLen : n]
 }
 
-func (r *Reader) publish(p *pin, off uint64) {
+func (r *Reader) publish(p *pin, i int) {
 	if p.own == nil {
-		r.o.Cache.Publish(p.h, r.o.ID, off)
+		r.o.Cache.Publish(p.h, r.o.ID, uint64(i))
 	}
 }
 
