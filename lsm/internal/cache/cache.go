@@ -10,6 +10,11 @@
 // A block begins at zero, so a scan passes through and evicts only what nobody asked
 // for twice.
 //
+// Once the cache is full a block is admitted when it is read for the second time within as many
+// misses as there are blocks, more or less. Most of what does not come back soon costs
+// no eviction then, and is decoded into a small buffer that stays in the processor's cache:
+// uniformly random reads of three times the capacity were 8% faster for it.
+//
 // Slabs move between classes. For each slab's worth of evictions in a class the
 // cache looks at one slab of another class, and takes it when its blocks were asked for less than
 // the class's own since the last look, so that no class keeps memory for the past. A pinned slot
@@ -51,8 +56,9 @@ type Cache struct {
 	shards [numShards]shard
 	dir    atomic.Pointer[[]atomic.Pointer[slab]] // slab by number; 0 is never used
 	closed atomic.Bool
-	slab   int     // bytes of a slab
-	sizes  []int32 // of the classes' slots, ascending
+	full   atomic.Bool // a slot was given out at the cost of a block, and none was freed since
+	slab   int         // bytes of a slab
+	sizes  []int32     // of the classes' slots, ascending
 
 	mu       sync.Mutex // guards all below
 	capacity int64
@@ -145,6 +151,22 @@ func (c *Cache) Get(id, block uint64) (Handle, bool) {
 	sh.misses++
 	sh.mu.Unlock()
 	return Handle{}, false
+}
+
+// Admit reports whether a block that was read from its file is worth a place: always while
+// there is room; then only if Admit was asked for it not long ago.
+func (c *Cache) Admit(id, block uint64) bool {
+	if !c.full.Load() {
+		return true
+	}
+	h := hash(id, block)
+	sh := &c.shards[h>>shardShift]
+	sh.mu.Lock()
+	g := &sh.ghosts[h>>8&uint64(len(sh.ghosts)-1)]
+	again := *g == uint8(h)
+	*g = uint8(h)
+	sh.mu.Unlock()
+	return again
 }
 
 // Publish enters h, which Reserve returned and the caller has filled, as (id, block). It stays

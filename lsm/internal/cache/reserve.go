@@ -49,6 +49,7 @@ func (c *Cache) take(k int) (*slab, uint32, bool) {
 	}
 	if s, idx, ok := c.evictFrom(cl); ok {
 		s.slot(idx).state.Store(1)
+		c.setFull(true)
 		return s, idx, true
 	}
 	if s := c.steal(k, true); s != nil {
@@ -238,6 +239,14 @@ func (c *Cache) release(s *slab, idx uint32) {
 	}
 	s.push(idx)
 	s.used--
+	c.setFull(false)
+}
+
+// setFull leaves alone what is so already: every hit reads that cache line.
+func (c *Cache) setFull(full bool) {
+	if c.full.Load() != full {
+		c.full.Store(full)
+	}
 }
 
 // free is release for a slot that stands alone: it also sees to a slab that has become

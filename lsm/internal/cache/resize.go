@@ -19,6 +19,7 @@ func (c *Cache) SetCapacity(n int64) {
 
 func (c *Cache) setCapacity(n int64) {
 	c.capacity = n
+	c.setFull(false)
 	buckets := bucketsFor(n)
 	rest := n - mapBytes(buckets)
 	c.maxSlabs = int(max(rest, 0) / int64(c.slab+slabOverhead))
@@ -27,7 +28,7 @@ func (c *Cache) setCapacity(n int64) {
 	c.resize(buckets)
 }
 
-func mapBytes(buckets int) int64 { return int64(buckets) * numShards * 4 }
+func mapBytes(buckets int) int64 { return int64(4*buckets+ghostsFor(buckets)) * numShards }
 
 // used is what all that is allocated now takes.
 func (c *Cache) used() int64 {

@@ -118,7 +118,7 @@ func (r *Reader) loadFile(i int, p *pin) error {
 	if err != nil {
 		return r.corruptBlock(i, err)
 	}
-	r.reserve(p, size+trailerLen)
+	r.reserve(p, size+trailerLen, i)
 	if err := decode(p.data, payload, c); err != nil {
 		p.release()
 		return r.corruptBlock(i, err)
@@ -130,7 +130,7 @@ func (r *Reader) loadFile(i int, p *pin) error {
 // loadPlain is loadFile for a table without compression: the file is read to
 // where the block will stay.
 func (r *Reader) loadPlain(i, n int, p *pin) error {
-	r.reserve(p, n)
+	r.reserve(p, n, i)
 	_, c, err := r.readBlock(i, p.data[:n])
 	if err == nil && c != None {
 		err = r.corruptBlock(i, errCodec)
@@ -144,8 +144,8 @@ func (r *Reader) loadPlain(i, n int, p *pin) error {
 }
 
 // reserve makes p a private buffer of n bytes, data being all but the last few.
-func (r *Reader) reserve(p *pin, n int) {
-	if c := r.o.Cache; c != nil {
+func (r *Reader) reserve(p *pin, n, i int) {
+	if c := r.o.Cache; c != nil && c.Admit(r.o.ID, uint64(i)) {
 		if h, ok := c.Reserve(n); ok {
 			p.h, p.data = h, h.Bytes()[:n-trailerLen:n]
 			return
