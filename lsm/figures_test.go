@@ -28,11 +28,11 @@ func TestFigures(t *testing.T) {
 		"fillrandom: bytes stored per user byte":       0.515,
 		"fillrandom: log bytes per user byte":          1.12,
 		"overwrite: bytes written per user byte":       3.67,
-		"readrandom: blocks read per lookup":           0.86,
+		"readrandom: blocks read per lookup":           0.85,
 		"readrandom: filters asked per lookup":         3,
-		"readmissing: blocks read per lookup":          0.014,
+		"readmissing: blocks read per lookup":          0.013,
 		"readmissing: filters asked per lookup":        3,
-		"seekrandom: blocks read per seek and 10 next": 1.16,
+		"seekrandom: blocks read per seek and 10 next": 1.13,
 		"fillsync, one writer: syncs per commit":       1,
 		"fillsync, 16 at a time: syncs per commit":     1.0 / 16,
 
@@ -64,7 +64,7 @@ func TestFigures(t *testing.T) {
 }
 
 func figures(t *testing.T) map[string]float64 {
-	const records, lookups = 200_000, 10_000
+	const records, lookups = 200_000, 50_000
 	step := lsm.NewStepper()
 	db, err := lsm.Open("/db", &lsm.Options{
 		FS: vfs.NewMem(), Executor: step, Seed: 1, Memory: 8 << 20, Durability: lsm.OS, CompactionConcurrency: 1,

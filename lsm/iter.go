@@ -46,10 +46,12 @@ type Iterator struct {
 	keysOnly   bool
 	closed     bool
 
-	// Going forward, kv is the raw record of the current key. Going backward, raw
-	// stands before the current key, which was copied to keyBuf and valBuf.
+	// Going forward, kv is the raw record of the current key; going backward too, if
+	// stands. Else raw stands before the current key, at kv, and the current key was copied
+	// to keyBuf and valBuf.
 	kv       *base.KV
 	backward bool
+	stands   bool
 	valid    bool
 	key, val []byte
 	err      error
@@ -289,6 +291,8 @@ func (it *Iterator) Next() bool {
 	if it.backward {
 		it.keyBuf = append(it.keyBuf[:0], it.key...)
 		kv = it.raw.SeekGE(it.keyBuf)
+	} else if it.kv.Trailer.Seq() == 0 && it.txn == nil { // no version is older
+		return it.forward(it.raw.Next(), nil)
 	} else {
 		it.keyBuf = append(it.keyBuf[:0], it.kv.Key...)
 		kv = it.raw.Next()
@@ -305,6 +309,9 @@ func (it *Iterator) Prev() bool {
 		return false
 	}
 	if it.backward {
+		if it.stands {
+			return it.back(it.raw.Prev(), nil)
+		}
 		return it.back(it.kv, it.key)
 	}
 	it.keyBuf = append(it.keyBuf[:0], it.key...)
@@ -506,7 +513,7 @@ func (it *Iterator) forward(kv *base.KV, from []byte) bool {
 
 // back settles on the last live key at or before the raw record kv.
 func (it *Iterator) back(kv *base.KV, from []byte) bool {
-	it.backward = true
+	it.backward, it.stands = true, false
 	if it.txn != nil {
 		defer it.txn.back(it, bytes.Clone(from))
 	}
@@ -514,6 +521,25 @@ func (it *Iterator) back(kv *base.KV, from []byte) bool {
 	for kv != nil {
 		if it.lower != nil && bytes.Compare(kv.Key, it.lower) < 0 {
 			return it.invalidate()
+		}
+		if kv.Single && it.txn == nil && it.raw.Sole() {
+			if value, ok := it.alive(kv); ok {
+				key := kv.Key
+				if key == nil {
+					key = it.keyBuf[:0]
+				}
+				it.stands = it.settle(kv, kv.Trailer, key, value)
+				return it.stands
+			}
+			if it.err != nil {
+				return it.invalidate()
+			}
+			if s := run.stepBack(it, kv.Key); s != nil {
+				kv = it.raw.SeekLT(s)
+			} else {
+				kv = it.raw.Prev()
+			}
+			continue
 		}
 		// The versions of a key come oldest first: the last visible one counts.
 		it.keyBuf = append(it.keyBuf[:0], kv.Key...)

@@ -7,6 +7,8 @@
 // detector, which sees nothing outside the Go heap). Arena carves one region of
 // fixed capacity into pieces that are freed together.
 //
+// Fetch is for who needs several places of such memory and would wait for each.
+//
 // Nothing here may hold a Go pointer: the collector would not see it. Freeing a
 // region that is still read is a fault of the caller that no check can catch.
 package arena

@@ -82,6 +82,7 @@ type KV struct {
 	Key     []byte // user key
 	Trailer Trailer
 	Value   []byte // where Kind.TTL it begins with the 8-byte expiry
+	Single  bool   // the source has no other record of Key, and this one has sequence number 0
 }
 
 // Iter walks records in internal order: user keys ascending by bytes.Compare,

@@ -1,6 +1,8 @@
 package block
 
 import (
+	"encoding/binary"
+
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
@@ -8,6 +10,8 @@ import (
 // for block after block: its buffers are kept. Values alias the block, keys the
 // iterator. Moving costs no allocation once the buffers have grown.
 type Iter struct {
+	Single bool // what base.KV.Single says of the records, from the next Init on
+
 	kv    base.KV
 	l     layout
 	ord   int  // the current record
@@ -34,7 +38,7 @@ var _ base.Iter = (*Iter)(nil)
 // Init takes the iterator to a new block, unpositioned and without error.
 func (it *Iter) Init(data []byte) error {
 	it.on = false
-	it.kv = base.KV{}
+	it.kv = base.KV{Single: it.Single}
 	if it.back != nil {
 		it.back.r = -1
 	}
@@ -76,7 +80,7 @@ func (it *Iter) fail() *base.KV {
 
 func (it *Iter) off() *base.KV {
 	it.on = false
-	it.kv = base.KV{}
+	it.kv = base.KV{Single: it.Single}
 	return nil
 }
 
@@ -113,7 +117,13 @@ func (it *Iter) Next() *base.KV {
 	if !legal(t, vl) {
 		return it.fail()
 	}
-	it.key = append(it.key[:s], l.data[at:at+u]...)
+	if u <= 8 && at+8 <= len(l.data) && s+8 <= cap(it.key) {
+		// Most suffixes are short: eight bytes at once cost less than a call.
+		binary.LittleEndian.PutUint64(it.key[s:s+8], binary.LittleEndian.Uint64(l.data[at:]))
+		it.key = it.key[:s+u]
+	} else {
+		it.key = append(it.key[:s], l.data[at:at+u]...)
+	}
 	it.ord, it.next, it.nextV = ord, at+u, v+vl
 	it.kv.Key = it.key
 	it.kv.Trailer = t

@@ -1,4 +1,4 @@
-// Package cache is the block cache: decoded blocks of tables by (table, offset),
+// Package cache is the block cache: decoded blocks of tables by (table, number),
 // in memory that the garbage collector does not see, within one budget.
 //
 // # Structure
@@ -10,6 +10,11 @@
 // A block begins at zero, so a scan passes through and evicts only what nobody asked
 // for twice.
 //
+// Once the cache is full a block is admitted when it is read for the second time within as many
+// misses as there are blocks, more or less. Most of what does not come back soon costs
+// no eviction then, and is decoded into a small buffer that stays in the processor's cache:
+// uniformly random reads of three times the capacity were 8% faster for it.
+//
 // Slabs move between classes. For each slab's worth of evictions in a class the
 // cache looks at one slab of another class, and takes it when its blocks were asked for less than
 // the class's own since the last look, so that no class keeps memory for the past. A pinned slot
@@ -17,7 +22,7 @@
 //
 // The map from keys to slots is a chained hash table in 64 shards, its chains
 // running through the slots: pointer-free, and a hit costs one mutex, two cache misses and one
-// atomic addition.
+// atomic addition. The block's own first lines are fetched meanwhile.
 //
 // # Invariants
 //
@@ -42,6 +47,8 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
 )
 
 // Cache is a block cache. All methods are safe for concurrent use.
@@ -49,8 +56,9 @@ type Cache struct {
 	shards [numShards]shard
 	dir    atomic.Pointer[[]atomic.Pointer[slab]] // slab by number; 0 is never used
 	closed atomic.Bool
-	slab   int     // bytes of a slab
-	sizes  []int32 // of the classes' slots, ascending
+	full   atomic.Bool // a slot was given out at the cost of a block, and none was freed since
+	slab   int         // bytes of a slab
+	sizes  []int32     // of the classes' slots, ascending
 
 	mu       sync.Mutex // guards all below
 	capacity int64
@@ -119,15 +127,16 @@ func (h Handle) Release() {
 	}
 }
 
-// Get returns the block that was published as (id, off), pinned.
-func (c *Cache) Get(id, off uint64) (Handle, bool) {
-	h := hash(id, off)
+// Get returns the block that was published as (id, block), pinned.
+func (c *Cache) Get(id, block uint64) (Handle, bool) {
+	h := hash(id, block)
 	sh := &c.shards[h>>shardShift]
 	sh.mu.Lock()
 	for ref := sh.buckets[h&sh.mask]; ref != 0; {
 		sl, idx := c.at(ref)
 		s := sl.slot(idx)
-		if s.id == id && s.off == off {
+		arena.Fetch(sl.at(idx))
+		if s.id == id && s.block == block {
 			add := uint32(1)
 			if s.state.Load()&hitMask != hitMask {
 				add += hitOne
@@ -144,14 +153,30 @@ func (c *Cache) Get(id, off uint64) (Handle, bool) {
 	return Handle{}, false
 }
 
-// Publish enters h, which Reserve returned and the caller has filled, as (id, off). It stays
+// Admit reports whether a block that was read from its file is worth a place: always while
+// there is room; then only if Admit was asked for it not long ago.
+func (c *Cache) Admit(id, block uint64) bool {
+	if !c.full.Load() {
+		return true
+	}
+	h := hash(id, block)
+	sh := &c.shards[h>>shardShift]
+	sh.mu.Lock()
+	g := &sh.ghosts[h>>8&uint64(len(sh.ghosts)-1)]
+	again := *g == uint8(h)
+	*g = uint8(h)
+	sh.mu.Unlock()
+	return again
+}
+
+// Publish enters h, which Reserve returned and the caller has filled, as (id, block). It stays
 // pinned by the caller, who still has to Release it. Where that key is there already, or the cache
 // is giving the memory back, h stays private and is freed upon its Release.
-func (c *Cache) Publish(h Handle, id, off uint64) {
+func (c *Cache) Publish(h Handle, id, block uint64) {
 	if h.slab == nil {
 		return
 	}
-	k := hash(id, off)
+	k := hash(id, block)
 	sh := &c.shards[k>>shardShift]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -162,12 +187,12 @@ func (c *Cache) Publish(h Handle, id, off uint64) {
 	for ref := sh.buckets[k&sh.mask]; ref != 0; {
 		sl, idx := c.at(ref)
 		o := sl.slot(idx)
-		if o.id == id && o.off == off {
+		if o.id == id && o.block == block {
 			return
 		}
 		ref = o.next
 	}
-	s.id, s.off = id, off
+	s.id, s.block = id, block
 	s.next = sh.buckets[k&sh.mask]
 	sh.buckets[k&sh.mask] = h.slab.ref(h.idx)
 	s.state.Add(linked)
@@ -200,8 +225,8 @@ func (c *Cache) Stats() Stats {
 	return st
 }
 
-func hash(id, off uint64) uint64 {
-	hi, lo := bits.Mul64(id^0x9e3779b97f4a7c15, off^0xd1b54a32d192ed03)
+func hash(id, block uint64) uint64 {
+	hi, lo := bits.Mul64(id^0x9e3779b97f4a7c15, block^0xd1b54a32d192ed03)
 	h := hi ^ lo ^ id*0xbf58476d1ce4e5b9
 	h ^= h >> 32
 	h *= 0x94d049bb133111eb

@@ -437,3 +437,44 @@ func TestHitDoesNotAllocate(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+// A full cache admits what comes back soon, and nothing else; room admits everything.
+func TestAdmit(t *testing.T) {
+	c := New(4 << 20)
+	defer c.Close()
+	offs := uint64(0)
+	for ; !c.full.Load(); offs++ {
+		if !c.Admit(1, offs) {
+			t.Fatalf("block %d of a cache with room was not admitted", offs)
+		}
+		h, ok := put(c, 1, offs, 4096)
+		if !ok {
+			t.Fatal("no slot")
+		}
+		h.Release()
+	}
+	admitted := 0
+	for off := uint64(1 << 20); off < 1<<20+10_000; off++ { // each once
+		if c.Admit(2, off) {
+			admitted++
+		}
+	}
+	if admitted > 200 { // one in 256 by chance
+		t.Errorf("%d of 10000 blocks that did not come back were admitted", admitted)
+	}
+	missed := 0
+	for off := uint64(2 << 20); off < 2<<20+1000; off++ {
+		c.Admit(3, off)
+		c.Admit(3, off+1<<30)
+		if !c.Admit(3, off) {
+			missed++
+		}
+	}
+	if missed > 50 {
+		t.Errorf("%d of 1000 blocks that came back were not admitted", missed)
+	}
+	c.EvictID(1)
+	if !c.Admit(4, 0) {
+		t.Error("not admitted though blocks were dropped")
+	}
+}

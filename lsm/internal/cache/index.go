@@ -19,6 +19,7 @@ type shard struct {
 	hits     int64
 	misses   int64
 	inserted int64
+	ghosts   []uint8  // what Admit was asked for last, by hash: 8 other bits of the hash
 	_        [64]byte // shards do not share a cache line
 }
 
@@ -30,6 +31,10 @@ func bucketsFor(capacity int64) int {
 	}
 	return n
 }
+
+// ghostsFor returns the ghosts of each shard. At blocks of 4 KiB there are half to one for each
+// block: as many misses later, a key has probably been forgotten.
+func ghostsFor(buckets int) int { return buckets / 4 }
 
 // at returns the slot that ref names.
 func (c *Cache) at(ref uint32) (*slab, uint32) {
@@ -58,11 +63,12 @@ func (c *Cache) resize(n int) {
 		if len(sh.buckets) != n {
 			old := sh.buckets
 			sh.buckets, sh.mask = make([]uint32, n), uint64(n-1)
+			sh.ghosts = make([]uint8, ghostsFor(n))
 			for _, ref := range old {
 				for ref != 0 {
 					sl, idx := c.at(ref)
 					s := sl.slot(idx)
-					b := &sh.buckets[hash(s.id, s.off)&sh.mask]
+					b := &sh.buckets[hash(s.id, s.block)&sh.mask]
 					next := s.next
 					s.next, *b = *b, ref
 					ref = next

@@ -49,6 +49,7 @@ func (c *Cache) take(k int) (*slab, uint32, bool) {
 	}
 	if s, idx, ok := c.evictFrom(cl); ok {
 		s.slot(idx).state.Store(1)
+		c.setFull(true)
 		return s, idx, true
 	}
 	if s := c.steal(k, true); s != nil {
@@ -160,7 +161,7 @@ func (cl *class) advance() (*slab, uint32) {
 // by nobody, and not in the free list.
 func (c *Cache) evict(s *slab, idx uint32) bool {
 	sl := s.slot(idx)
-	h := hash(sl.id, sl.off)
+	h := hash(sl.id, sl.block)
 	sh := &c.shards[h>>shardShift]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -238,6 +239,14 @@ func (c *Cache) release(s *slab, idx uint32) {
 	}
 	s.push(idx)
 	s.used--
+	c.setFull(false)
+}
+
+// setFull leaves alone what is so already: every hit reads that cache line.
+func (c *Cache) setFull(full bool) {
+	if c.full.Load() != full {
+		c.full.Store(full)
+	}
 }
 
 // free is release for a slot that stands alone: it also sees to a slab that has become

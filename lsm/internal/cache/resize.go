@@ -19,6 +19,7 @@ func (c *Cache) SetCapacity(n int64) {
 
 func (c *Cache) setCapacity(n int64) {
 	c.capacity = n
+	c.setFull(false)
 	buckets := bucketsFor(n)
 	rest := n - mapBytes(buckets)
 	c.maxSlabs = int(max(rest, 0) / int64(c.slab+slabOverhead))
@@ -27,7 +28,7 @@ func (c *Cache) setCapacity(n int64) {
 	c.resize(buckets)
 }
 
-func mapBytes(buckets int) int64 { return int64(buckets) * numShards * 4 }
+func mapBytes(buckets int) int64 { return int64(4*buckets+ghostsFor(buckets)) * numShards }
 
 // used is what all that is allocated now takes.
 func (c *Cache) used() int64 {
@@ -90,7 +91,7 @@ func (c *Cache) shrink() {
 // pinned, and the slot is the caller's to free; else its last Release does that.
 func (c *Cache) disown(s *slab, idx uint32) bool {
 	sl := s.slot(idx)
-	h := hash(sl.id, sl.off)
+	h := hash(sl.id, sl.block)
 	sh := &c.shards[h>>shardShift]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

@@ -23,13 +23,13 @@ const (
 	linked  = 1 << 30
 )
 
-// slot is a slot's bookkeeping. id, off and n do not change while it is linked.
+// slot is a slot's bookkeeping. id, block and n do not change while it is linked.
 type slot struct {
-	id, off uint64
-	state   atomic.Uint32
-	n       uint32 // bytes in use
-	next    uint32 // linked: ref of the next in the bucket; free: index + 1 of the next free
-	_       uint32
+	id, block uint64
+	state     atomic.Uint32
+	n         uint32 // bytes in use
+	next      uint32 // linked: ref of the next in the bucket; free: index + 1 of the next free
+	_         uint32
 }
 
 const slotSize = int(unsafe.Sizeof(slot{}))
@@ -86,6 +86,11 @@ func (s *slab) slot(i uint32) *slot {
 func (s *slab) data(i uint32) []byte {
 	end := len(s.mem) - int(i)*int(s.size)
 	return s.mem[end-int(s.size) : end]
+}
+
+// at returns where data begins.
+func (s *slab) at(i uint32) unsafe.Pointer {
+	return unsafe.Add(unsafe.Pointer(unsafe.SliceData(s.mem)), uintptr(len(s.mem))-uintptr(i+1)*uintptr(s.size))
 }
 
 func (s *slab) ref(i uint32) uint32 { return s.num<<slotBits | i }

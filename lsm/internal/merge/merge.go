@@ -13,7 +13,8 @@
 // moves are compared with the runner-up alone. The prefix that the current keys
 // share is left out of the integers; it is determined anew when the smallest key
 // leaves it, which takes at least one move of every source, so that the cost
-// vanishes. Records are handed through, never copied.
+// vanishes. Once a single source has anything left, as where memtables are empty, it is
+// not compared with anything. Records are handed through, never copied.
 //
 // Invariants while positioned: every source stands at its first record that is
 // not before the current one in the direction of the walk, or is exhausted (kv is
@@ -52,6 +53,8 @@ type Iter struct {
 	tree   []int32 // [0] the winner, [1:n] losers
 	won    []int32 // scratch of build
 	runner int32   // the runner-up while one source keeps winning; -1 not known
+	live   int     // sources that are not exhausted
+	alone  bool    // live is 1: tree[0] is that source, and the rest of the tree means nothing
 	dir    direction
 	common []byte // prefix of all current keys; the buffer is ours
 	err    error
@@ -141,16 +144,14 @@ func (m *Iter) Prev() *base.KV {
 func (m *Iter) advanced(w int32, s *source, kv *base.KV) *base.KV {
 	s.kv = kv
 	if kv == nil {
-		if m.err = s.it.Err(); m.err != nil {
+		if m.err = s.it.Err(); m.err != nil || m.alone {
 			m.dir = unpositioned
 			return nil
 		}
-		if len(m.src) == 1 {
-			m.dir = unpositioned
-			return nil
-		}
+		m.live--
+		m.alone = m.live == 1
 	} else {
-		if len(m.src) == 1 {
+		if m.alone {
 			return kv
 		}
 		s.prefix = base.Prefix(kv.Key, m.common)
@@ -168,28 +169,29 @@ func (m *Iter) advanced(w int32, s *source, kv *base.KV) *base.KV {
 // start begins a positioning in direction d.
 func (m *Iter) start(d direction) {
 	m.dir, m.err, m.runner = d, nil, -1
+	m.live, m.alone = 0, false
 }
 
 // land notes where source i stands after a positioning.
 func (m *Iter) land(i int, kv *base.KV) {
 	m.src[i].kv = kv
-	if kv == nil && m.err == nil {
+	if kv != nil {
+		m.live++
+		m.tree[0] = int32(i)
+	} else if m.err == nil {
 		m.err = m.src[i].it.Err()
 	}
 }
 
 // settle builds the tree after every source has landed.
 func (m *Iter) settle() *base.KV {
-	if m.err != nil || len(m.src) == 0 {
+	if m.err != nil || m.live == 0 {
 		m.dir = unpositioned
 		return nil
 	}
-	if len(m.src) == 1 {
-		m.tree[0] = 0
-		if m.src[0].kv == nil {
-			m.dir = unpositioned
-		}
-		return m.src[0].kv
+	if m.live == 1 {
+		m.alone = true
+		return m.src[m.tree[0]].kv
 	}
 	m.rebase()
 	m.build()
@@ -233,6 +235,13 @@ func (m *Iter) turn(d direction) *base.KV {
 // Source returns the index of the source that the current record comes from. Only
 // meaningful while positioned.
 func (m *Iter) Source() int { return int(m.tree[0]) }
+
+// Sole reports that no source but the current one has a record of the current user key
+// ahead in the direction of the walk. It may miss that this is so. Only meaningful while
+// positioned.
+func (m *Iter) Sole() bool {
+	return m.alone || m.runner >= 0 && m.src[m.runner].prefix != m.src[m.tree[0]].prefix
+}
 
 // Err returns the error that ended the walk, if one did.
 func (m *Iter) Err() error { return m.err }

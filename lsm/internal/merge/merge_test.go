@@ -134,6 +134,20 @@ func walk(t *testing.T, m *Iter, all []base.KV, op func() (move int, key []byte,
 		if !same(got, want) || m.Err() != nil {
 			t.Fatalf("step %d, move %d to %q: got %v, want %v, error %v", step, mv, key, got, want, m.Err())
 		}
+		if got == nil || !m.Sole() {
+			continue
+		}
+		ahead := ref.pos + 1
+		if mv == 1 || mv == 3 || mv == 4 {
+			ahead = ref.pos - 1
+		}
+		if ahead < 0 || ahead == len(all) || !bytes.Equal(all[ahead].Key, got.Key) {
+			continue
+		}
+		own := m.src[m.Source()].it.(*sliceIter).recs
+		if !slices.ContainsFunc(own, func(kv base.KV) bool { return same(&kv, &all[ahead]) }) {
+			t.Fatalf("step %d, move %d: Sole at %v, but %v of another source is next", step, mv, got, &all[ahead])
+		}
 	}
 }
 

@@ -18,12 +18,12 @@ func (r *Reader) Blob(key []byte, ref base.BlobRef, keep bool) (v Value, err err
 	if err := r.blobPlace(key, ref, h); err != nil {
 		return v, err
 	}
-	if !r.cached(h.off, &v.pin) {
+	if !r.cached(h.off, &v.pin) { // the cache knows values by their offset
 		c := r.o.Cache
 		if !keep {
 			c = nil
 		}
-		if err := r.loadFile(h, &v.pin, c); err != nil {
+		if err := r.loadFile(h, h.off, &v.pin, c); err != nil {
 			return Value{}, ofKey(err, key)
 		}
 	}

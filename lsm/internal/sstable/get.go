@@ -89,22 +89,23 @@ func (r *Reader) Get(key []byte, h *filter.Hash, seq base.SeqNum) (v Value, err 
 	return v, nil
 }
 
-// load brings block i into p, from the cache if it is there.
+// load brings block i into p, from the cache if it is there. The cache knows it by its
+// number: its offset would first have to come from memory.
 func (r *Reader) load(i int, p *pin) error {
-	off := r.idx.offsets[i]
-	if r.cached(off, p) {
+	if r.cached(uint64(i), p) {
 		return nil
 	}
-	if err := r.loadFile(handle{off, r.idx.offsets[i+1] - off}, p, r.o.Cache); err != nil {
+	off := r.idx.offsets[i]
+	if err := r.loadFile(handle{off, r.idx.offsets[i+1] - off}, uint64(i), p, r.o.Cache); err != nil {
 		return r.withKeys(i, err)
 	}
 	return nil
 }
 
-// cached brings the block at off into p if it is in the cache.
-func (r *Reader) cached(off uint64, p *pin) bool {
+// cached brings the block that the cache knows by block into p if it is there.
+func (r *Reader) cached(block uint64, p *pin) bool {
 	if c := r.o.Cache; c != nil {
-		if h, ok := c.Get(r.o.ID, off); ok {
+		if h, ok := c.Get(r.o.ID, block); ok {
 			b := h.Bytes()
 			p.h, p.data = h, b[:len(b)-trailerLen]
 			return true
@@ -113,11 +114,12 @@ func (r *Reader) cached(off uint64, p *pin) bool {
 	return false
 }
 
-// loadFile brings the block at h from the file into p, and into c unless that is nil.
-func (r *Reader) loadFile(h handle, p *pin, c *cache.Cache) error {
+// loadFile brings the block at h from the file into p, and into c, as block, unless that
+// is nil.
+func (r *Reader) loadFile(h handle, block uint64, p *pin, c *cache.Cache) error {
 	n := int(h.len)
 	if r.props.Compression == None {
-		return r.loadPlain(h, p, c)
+		return r.loadPlain(h, block, p, c)
 	}
 	s := getScratch(n)
 	defer putScratch(s)
@@ -129,20 +131,20 @@ func (r *Reader) loadFile(h handle, p *pin, c *cache.Cache) error {
 	if err != nil {
 		return r.damaged(h, err)
 	}
-	reserve(p, size+trailerLen, c)
+	r.reserve(p, size+trailerLen, block, c)
 	if err := decode(p.data, payload, codec); err != nil {
 		p.release()
 		return r.damaged(h, err)
 	}
-	r.publish(p, h.off)
+	r.publish(p, block)
 	return nil
 }
 
 // loadPlain is loadFile for a table without compression: the file is read to
 // where the block will stay.
-func (r *Reader) loadPlain(h handle, p *pin, c *cache.Cache) error {
+func (r *Reader) loadPlain(h handle, block uint64, p *pin, c *cache.Cache) error {
 	n := int(h.len)
-	reserve(p, n, c)
+	r.reserve(p, n, block, c)
 	_, codec, err := r.readBlock(h, p.data[:n])
 	if err == nil && codec != None {
 		err = r.damaged(h, errCodec)
@@ -151,14 +153,14 @@ func (r *Reader) loadPlain(h handle, p *pin, c *cache.Cache) error {
 		p.release()
 		return err
 	}
-	r.publish(p, h.off)
+	r.publish(p, block)
 	return nil
 }
 
-// reserve makes p a buffer of n bytes that is the caller's, of c if that has one, data
-// being all but the last few.
-func reserve(p *pin, n int, c *cache.Cache) {
-	if c != nil {
+// reserve makes p a buffer of n bytes that is the caller's, of c if that has one for the
+// block, data being all but the last few.
+func (r *Reader) reserve(p *pin, n int, block uint64, c *cache.Cache) {
+	if c != nil && c.Admit(r.o.ID, block) {
 		if h, ok := c.Reserve(n); ok {
 			p.h, p.data = h, h.Bytes()[:n-trailerLen:n]
 			return
@@ -168,9 +170,9 @@ func reserve(p *pin, n int, c *cache.Cache) {
 	p.data = p.own.b[: n-trailerLen : n]
 }
 
-func (r *Reader) publish(p *pin, off uint64) {
+func (r *Reader) publish(p *pin, block uint64) {
 	if p.own == nil {
-		r.o.Cache.Publish(p.h, r.o.ID, off)
+		r.o.Cache.Publish(p.h, r.o.ID, block)
 	}
 }
 

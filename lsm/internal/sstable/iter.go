@@ -51,6 +51,7 @@ func (r *Reader) InitIter(it *Iter, o IterOptions) {
 	it.run = 0
 	it.err = nil
 	it.seq = o.Sequential
+	it.blk.Single = r.props.LargestSeq == 0
 }
 
 // First goes to the first record.
@@ -221,7 +222,7 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 		return it.pin.data, err
 	}
 	if !it.seq && r.o.Cache != nil && !it.ra.has(i) {
-		if h, ok := r.o.Cache.Get(r.o.ID, r.idx.offsets[i]); ok {
+		if h, ok := r.o.Cache.Get(r.o.ID, uint64(i)); ok {
 			b := h.Bytes()
 			it.pin.h, it.pin.data = h, b[:len(b)-trailerLen]
 			return it.pin.data, nil

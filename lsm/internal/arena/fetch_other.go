@@ -1,0 +1,8 @@
+//go:build !amd64
+
+package arena
+
+import "unsafe"
+
+// Fetch does nothing here.
+func Fetch(unsafe.Pointer) {}
