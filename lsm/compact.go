@@ -29,7 +29,11 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	defer db.wakeWhenDone(ctx)()
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	defer db.scheduleLocked()
+	db.waiting++
+	defer func() {
+		db.waiting--
+		db.scheduleLocked()
+	}()
 	for {
 		if err := errors.Join(ctx.Err(), db.writable()); err != nil {
 			return err
@@ -103,6 +107,8 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 	defer db.wakeWhenDone(ctx)()
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	db.waiting++
+	defer func() { db.waiting-- }()
 	tried := false
 	for {
 		if err := ctx.Err(); err != nil {
@@ -202,7 +208,7 @@ func (db *DB) compact(c *compaction.Compaction) error {
 	return nil
 }
 
-// merge writes the outputs of c.
+// merge writes the outputs of c, durable with their names.
 func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 	s := db.acquire()
 	if s == nil {
@@ -214,32 +220,38 @@ func (db *DB) merge(c *compaction.Compaction) ([]*manifest.FileMeta, error) {
 	db.mu.Lock()
 	now := db.momentLocked()
 	db.mu.Unlock()
-	job := compaction.Job{Snapshots: now.snapshots, Now: now.time}
-	c.Configure(&job, s.version)
+	p, err := db.newSplit(c, s, now)
+	if err != nil {
+		return nil, err
+	}
+	return p.run()
+}
+
+// mergeTables merges inputs, tables of s, as job says.
+func (db *DB) mergeTables(job *compaction.Job, s *readState, inputs []compaction.Input) ([]*manifest.FileMeta, error) {
 	var young []tableSource // of L0
 	defer func() {
 		for i := range young {
 			young[i].done()
 		}
 	}()
-	for _, in := range c.Inputs {
+	for _, in := range inputs {
 		if in.Level == 0 {
 			young = make([]tableSource, len(in.Files))
 		}
-		if err := db.addInput(&job, s, in, young); err != nil {
+		if err := db.addInput(job, s, in, young); err != nil {
 			for _, it := range job.Sources {
 				_ = it.Close()
 			}
 			return nil, err
 		}
 	}
-	outs, _, err := db.runJob(&job)
+	outs, _, err := db.runJob(job)
 	return outs, err
 }
 
-// addInput opens the tables of one level as sources of job, those of L0 in young.
-func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, young []tableSource) error {
-	opts := sstable.IterOptions{Sequential: true}
+// inputs returns the tables of in.
+func (s *readState) inputs(in compaction.Input) ([]*table, error) {
 	tables := make([]*table, 0, len(in.Files))
 	for _, f := range in.Files {
 		for _, t := range s.tables[in.Level] {
@@ -249,7 +261,17 @@ func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, y
 		}
 	}
 	if len(tables) != len(in.Files) {
-		return fmt.Errorf("lsm: a table to compact left L%d", in.Level)
+		return nil, fmt.Errorf("lsm: a table to compact left L%d", in.Level)
+	}
+	return tables, nil
+}
+
+// addInput opens the tables of one level as sources of job, those of L0 in young.
+func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, young []tableSource) error {
+	opts := sstable.IterOptions{Sequential: true}
+	tables, err := s.inputs(in)
+	if err != nil {
+		return err
 	}
 	for i, t := range tables {
 		o, err := db.reader(t)

@@ -176,30 +176,46 @@ func (db *DB) writeTables(batch []*memtable, now moment, progress func(int64)) (
 		job.Sources = append(job.Sources, it)
 		job.Tombstones = append(job.Tombstones, m.tombstones()...)
 	}
-	return db.runJob(&job)
+	outs, stats, err := db.runJob(&job)
+	if err == nil {
+		if err = db.syncNames(outs); err != nil {
+			outs = nil
+		}
+	}
+	return outs, stats, err
 }
 
-// runJob runs a merge whose outputs become tables of this store, durable with their
+// runJob runs a merge whose outputs become tables of this store, durable but for their
 // names. On an error they are removed.
 func (db *DB) runJob(job *compaction.Job) ([]*manifest.FileMeta, compaction.Stats, error) {
 	job.NewOutput = db.newTable
 	job.Writer = db.writerOptions(job.OutputLevel)
-	job.Cancel = db.breathe
+	if job.Cancel == nil {
+		job.Cancel = db.breathe
+	}
 	outs, stats, err := compaction.Run(job)
 	metas := make([]*manifest.FileMeta, 0, len(outs))
 	for _, o := range outs {
 		metas = append(metas, newFileMeta(o.Num, o.Meta))
-	}
-	if err == nil && len(outs) > 0 {
-		if serr := db.fs.SyncDir(db.dir); serr != nil {
-			err = db.poison(fmt.Errorf("sync directory: %w", serr))
-		}
 	}
 	if err != nil {
 		db.removeOutputs(metas)
 		return nil, stats, err
 	}
 	return metas, stats, nil
+}
+
+// syncNames makes the names of outputs durable. On an error it removes them.
+func (db *DB) syncNames(outs []*manifest.FileMeta) error {
+	if len(outs) == 0 {
+		return nil
+	}
+	if err := db.fs.SyncDir(db.dir); err != nil {
+		err = db.poison(fmt.Errorf("sync directory: %w", err))
+		db.removeOutputs(outs)
+		return err
+	}
+	return nil
 }
 
 func (db *DB) removeOutputs(outs []*manifest.FileMeta) {
