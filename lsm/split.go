@@ -77,8 +77,8 @@ func (db *DB) newSplit(c *compaction.Compaction, s *readState, now moment) (*spl
 	if c.TargetFileSize > 0 {
 		p.bounds = compaction.Split(marks, c.TargetFileSize)
 	}
-	// Whoever began has its buffers anyway.
-	p.most = int(db.plan.reserve/((sources+3)*sstable.SequentialBuffer)) - 1
+	// Those who begin compactions have their buffers anyway.
+	p.most = int(db.plan.reserve/((sources+3)*sstable.SequentialBuffer)) - db.opts.CompactionConcurrency
 	p.shares = []*share{{end: len(p.bounds) + 1}}
 	return p, nil
 }
