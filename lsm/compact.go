@@ -30,6 +30,7 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.waiting++
+	db.helpLocked()
 	defer func() {
 		db.waiting--
 		db.scheduleLocked()
