@@ -30,7 +30,12 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	defer db.wakeWhenDone(ctx)()
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	defer db.scheduleLocked()
+	db.waiting++
+	db.helpLocked()
+	defer func() {
+		db.waiting--
+		db.scheduleLocked()
+	}()
 	for {
 		if err := errors.Join(ctx.Err(), db.writable()); err != nil {
 			return err
@@ -104,6 +109,8 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 	defer db.wakeWhenDone(ctx)()
 	db.mu.Lock()
 	defer db.mu.Unlock()
+	db.waiting++
+	defer func() { db.waiting-- }()
 	tried := false
 	for {
 		if err := ctx.Err(); err != nil {
@@ -205,7 +212,7 @@ func (db *DB) compact(c *compaction.Compaction) error {
 	return nil
 }
 
-// merge writes the outputs of c.
+// merge writes the outputs of c, durable with their names.
 func (db *DB) merge(c *compaction.Compaction) (outputs, error) {
 	s := db.acquire()
 	if s == nil {
@@ -217,8 +224,15 @@ func (db *DB) merge(c *compaction.Compaction) (outputs, error) {
 	db.mu.Lock()
 	now := db.momentLocked()
 	db.mu.Unlock()
-	job := compaction.Job{Snapshots: now.snapshots, Now: now.time}
-	c.Configure(&job, s.version)
+	p, err := db.newSplit(c, s, now)
+	if err != nil {
+		return outputs{}, err
+	}
+	return p.run()
+}
+
+// mergeTables merges inputs, tables of s, as job says.
+func (db *DB) mergeTables(job *compaction.Job, s *readState, inputs []compaction.Input) (outputs, error) {
 	old := blobSource{db: db, s: s}
 	defer old.release()
 	job.Blobs.Fetch, job.Blobs.Move = old.fetch, old.move
@@ -228,24 +242,23 @@ func (db *DB) merge(c *compaction.Compaction) (outputs, error) {
 			young[i].done()
 		}
 	}()
-	for _, in := range c.Inputs {
+	for _, in := range inputs {
 		if in.Level == 0 {
 			young = make([]tableSource, len(in.Files))
 		}
-		if err := db.addInput(&job, s, in, young); err != nil {
+		if err := db.addInput(job, s, in, young); err != nil {
 			for _, it := range job.Sources {
 				_ = it.Close()
 			}
 			return outputs{}, err
 		}
 	}
-	outs, _, err := db.runJob(&job)
+	outs, _, err := db.runJob(job)
 	return outs, err
 }
 
-// addInput opens the tables of one level as sources of job, those of L0 in young.
-func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, young []tableSource) error {
-	opts := sstable.IterOptions{Sequential: true}
+// inputs returns the tables of in.
+func (s *readState) inputs(in compaction.Input) ([]*table, error) {
 	tables := make([]*table, 0, len(in.Files))
 	for _, f := range in.Files {
 		for _, t := range s.tables[in.Level] {
@@ -255,7 +268,17 @@ func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, y
 		}
 	}
 	if len(tables) != len(in.Files) {
-		return fmt.Errorf("lsm: a table to compact left L%d", in.Level)
+		return nil, fmt.Errorf("lsm: a table to compact left L%d", in.Level)
+	}
+	return tables, nil
+}
+
+// addInput opens the tables of one level as sources of job, those of L0 in young.
+func (db *DB) addInput(job *compaction.Job, s *readState, in compaction.Input, young []tableSource) error {
+	opts := sstable.IterOptions{Sequential: true}
+	tables, err := s.inputs(in)
+	if err != nil {
+		return err
 	}
 	for i, t := range tables {
 		o, err := db.reader(t)

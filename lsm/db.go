@@ -68,6 +68,9 @@ type DB struct {
 	storeBusy bool                    // one edit at a time is being written, without mu
 	tables    map[base.FileNum]*table // by FileMeta.Num
 	running   []*compaction.Compaction
+	splits    []*split // compactions that may be shared
+	helpers   int      // goroutines that share in them
+	waiting   int      // callers who wait for compactions
 	flushing  bool
 	// Why the last flush and the last compaction failed; nothing after one that did not.
 	flushFailed, mergeFailed setback

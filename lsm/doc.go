@@ -31,7 +31,7 @@
 // # Reading the source
 //
 // open.go recovers a store, commit.go is the write path, get.go and iter.go are
-// the read paths, flush.go and compact.go the background work, state.go says what
+// the read paths, flush.go, compact.go and split.go the background work, state.go says what
 // keeps memory and files alive under readers. The rooms below are in internal/,
 // each with its own package comment.
 package lsm

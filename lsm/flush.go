@@ -172,7 +172,13 @@ func (db *DB) writeTables(batch []*memtable, now moment, progress func(int64)) (
 		job.Sources = append(job.Sources, it)
 		job.Tombstones = append(job.Tombstones, m.tombstones()...)
 	}
-	return db.runJob(&job)
+	outs, stats, err := db.runJob(&job)
+	if err == nil {
+		if err = db.syncNames(outs); err != nil {
+			outs = outputs{}
+		}
+	}
+	return outs, stats, err
 }
 
 // outputs are the files that a merge has made, not yet in the tree.
@@ -194,12 +200,20 @@ func (o *outputs) addTo(edit *manifest.Edit, level int) (bytes int64) {
 	return bytes
 }
 
-// runJob runs a merge whose outputs become files of this store, durable with their
+// add adds what another part of the same merge has made.
+func (o *outputs) add(x outputs) {
+	o.tables = append(o.tables, x.tables...)
+	o.blobs = append(o.blobs, x.blobs...)
+}
+
+// runJob runs a merge whose outputs become files of this store, durable but for their
 // names. On an error they are removed.
 func (db *DB) runJob(job *compaction.Job) (outputs, compaction.Stats, error) {
 	job.NewOutput = db.newTable
 	job.Writer = db.writerOptions(job.OutputLevel)
-	job.Cancel = db.breathe
+	if job.Cancel == nil {
+		job.Cancel = db.breathe
+	}
 	job.Blobs.NewFile = db.newBlob
 	job.Blobs.Least = max(db.opts.BlobThreshold, 0)
 	job.Blobs.FileSize = db.blobFile
@@ -213,16 +227,24 @@ func (db *DB) runJob(job *compaction.Job) (outputs, compaction.Stats, error) {
 	for _, b := range made.Blobs {
 		outs.blobs = append(outs.blobs, &manifest.BlobMeta{Num: b.Num, UID: b.Meta.UID, Size: b.Meta.Size, Values: b.Meta.Entries, Bytes: b.Bytes})
 	}
-	if err == nil && len(outs.tables) > 0 {
-		if serr := db.fs.SyncDir(db.dir); serr != nil {
-			err = db.poison(fmt.Errorf("sync directory: %w", serr))
-		}
-	}
 	if err != nil {
 		db.removeOutputs(outs)
 		return outputs{}, stats, err
 	}
 	return outs, stats, nil
+}
+
+// syncNames makes the names of outputs durable. On an error it removes them.
+func (db *DB) syncNames(outs outputs) error {
+	if len(outs.tables) == 0 {
+		return nil
+	}
+	if err := db.fs.SyncDir(db.dir); err != nil {
+		err = db.poison(fmt.Errorf("sync directory: %w", err))
+		db.removeOutputs(outs)
+		return err
+	}
+	return nil
 }
 
 func (db *DB) removeOutputs(outs outputs) {

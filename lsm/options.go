@@ -86,7 +86,8 @@ type Options struct {
 	BlobThreshold int
 
 	// CompactionConcurrency is how many compactions may run at once, beside one
-	// flush. 0 means one for each two processors, at least one.
+	// flush. 0 means one for each two processors, at least one. While WaitIdle or Compact
+	// waits and nobody writes, all processors of GOMAXPROCS share in them.
 	CompactionConcurrency int
 
 	// MaxOpenFiles bounds the tables that are open at once. 0 means 1000, or less where

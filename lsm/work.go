@@ -109,6 +109,7 @@ func (db *DB) scheduleLocked() {
 	if db.closing.Load() || db.opts.ReadOnly || db.poisoned.Load() != nil || db.paused > 0 {
 		return
 	}
+	db.helpLocked()
 	if db.spareLog == nil && !db.sparing && !db.stepped {
 		db.sparing = true
 		if !db.spawnCounted(db.makeSpareLog) {

@@ -8,7 +8,8 @@
 // far the tree is from where it should be.
 //
 // Run is the merge: a Job's sources and tombstones in, tables out. A flush is a Job
-// whose source is a memtable.
+// whose source is a memtable. A Job may be one part of a merge, between two keys;
+// Split chooses them.
 //
 // Invariants:
 //

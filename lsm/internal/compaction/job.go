@@ -40,6 +40,12 @@ type Job struct {
 	// order the tables.
 	AllBottom bool
 
+	// Lower and Upper limit the job to the keys in [Lower, Upper), one part of a merge of
+	// the same sources and tombstones; nil is no limit. Where a source goes on past Upper,
+	// and when none does, Onward, if set, may move it up: false ends the job there.
+	Lower, Upper []byte
+	Onward       func() (upper []byte, more bool)
+
 	TargetFileSize int64                // outputs are cut at about this size; 0: never
 	Grandparents   []*manifest.FileMeta // see Compaction
 

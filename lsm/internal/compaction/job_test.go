@@ -33,11 +33,14 @@ func (m *memIter) at() *base.KV {
 	}
 	return &m.recs[m.pos]
 }
-func (m *memIter) First() *base.KV            { m.pos = 0; return m.at() }
-func (m *memIter) Next() *base.KV             { m.pos++; return m.at() }
-func (m *memIter) Last() *base.KV             { return nil }
-func (m *memIter) Prev() *base.KV             { return nil }
-func (m *memIter) SeekGE([]byte) *base.KV     { return nil }
+func (m *memIter) First() *base.KV { m.pos = 0; return m.at() }
+func (m *memIter) Next() *base.KV  { m.pos++; return m.at() }
+func (m *memIter) Last() *base.KV  { return nil }
+func (m *memIter) Prev() *base.KV  { return nil }
+func (m *memIter) SeekGE(key []byte) *base.KV {
+	m.pos = sort.Search(len(m.recs), func(i int) bool { return bytes.Compare(m.recs[i].Key, key) >= 0 })
+	return m.at()
+}
 func (m *memIter) SeekLT(key []byte) *base.KV { return nil }
 func (m *memIter) Err() error {
 	if m.failAt > 0 && m.pos >= m.failAt {
@@ -92,6 +95,8 @@ type scene struct {
 	in     world
 	below  world
 	j      Job
+	bounds [][]byte // where the merge is cut into parts
+	shares []int    // the part at which each share of them ends; none: all is one job
 	fs     *vfs.Mem
 	num    base.FileNum
 	closed int
@@ -297,6 +302,28 @@ func newScene(r *rand.Rand) *scene {
 	return s
 }
 
+// cut makes parts of the merge, at keys, between them and beyond them, and deals them out.
+func (s *scene) cut(r *rand.Rand) {
+	for range r.IntN(6) {
+		k := slices.Clone(s.keys[r.IntN(len(s.keys))])
+		switch r.IntN(4) {
+		case 0:
+			k = append(k, 'x')
+		case 1:
+			k = k[:r.IntN(len(k)+1)]
+		}
+		s.bounds = append(s.bounds, k)
+	}
+	slices.SortFunc(s.bounds, bytes.Compare)
+	s.bounds = slices.CompactFunc(s.bounds, bytes.Equal)
+	for i := range s.bounds {
+		if r.IntN(2) == 0 {
+			s.shares = append(s.shares, i+1)
+		}
+	}
+	s.shares = append(s.shares, len(s.bounds)+1)
+}
+
 func (s *scene) bottom(lo, hi []byte, hiExclusive bool) bool {
 	all := manifest.FileMeta{Smallest: lo, Largest: hi, LargestExclusive: hiExclusive}
 	for _, r := range s.below.recs {
@@ -314,18 +341,53 @@ func (s *scene) newOutput() (vfs.File, string, base.FileNum, uint64, error) {
 	return f, name, s.num, uint64(s.num) + 77, err
 }
 
-func (s *scene) run() ([]Output, Stats, error) {
-	made, stats, err := s.make()
-	return made.Tables, stats, err
+func (s *scene) run() (outs []Output, stats Stats, err error) {
+	if len(s.shares) == 0 {
+		return s.runJob(s.j)
+	}
+	upper := func(part int) []byte {
+		if part < len(s.bounds) {
+			return s.bounds[part]
+		}
+		return nil
+	}
+	at := 0
+	for _, end := range s.shares {
+		j := s.j
+		if at > 0 {
+			j.Lower = s.bounds[at-1]
+		}
+		j.Upper = upper(at)
+		j.Onward = func() ([]byte, bool) {
+			if at+1 == end {
+				return nil, false
+			}
+			at++
+			return upper(at), true
+		}
+		o, st, err := s.runJob(j)
+		outs = append(outs, o...)
+		stats.Read += st.Read
+		stats.Written += st.Written
+		stats.Shadowed += st.Shadowed
+		stats.Covered += st.Covered
+		stats.Tombstones += st.Tombstones
+		if err != nil {
+			return outs, stats, err
+		}
+		at = end
+	}
+	return outs, stats, nil
 }
 
-func (s *scene) make() (Made, Stats, error) {
-	s.j.Sources = nil
+func (s *scene) runJob(j Job) ([]Output, Stats, error) {
+	j.Sources = nil
 	for _, p := range s.parts {
 		sortKVs(p)
-		s.j.Sources = append(s.j.Sources, &memIter{recs: p, closed: &s.closed})
+		j.Sources = append(j.Sources, &memIter{recs: p, closed: &s.closed})
 	}
-	return Run(&s.j)
+	made, stats, err := Run(&j)
+	return made.Tables, stats, err
 }
 
 // read loads the outputs and checks that they are sound and do not overlap.
@@ -382,8 +444,8 @@ func (s *scene) check(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.closed != len(s.parts) {
-		t.Fatalf("%d of %d sources closed", s.closed, len(s.parts))
+	if n := len(s.parts) * max(1, len(s.shares)); s.closed != n {
+		t.Fatalf("%d of %d sources closed", s.closed, n)
 	}
 	out := s.read(t, outs)
 	before := world{append(slices.Clone(s.in.recs), s.below.recs...), append(slices.Clone(s.in.dels), s.below.dels...)}
@@ -444,9 +506,50 @@ func TestRunAgainstModel(t *testing.T) {
 	}
 }
 
+// The parts of a merge, however they are dealt out, make together what the whole would:
+// no key is lost or there twice, and no tombstone ends at a cut.
+func TestPartsAgainstModel(t *testing.T) {
+	for seed := range uint64(1500) {
+		r := rand.New(rand.NewPCG(seed, 23))
+		s := newScene(r)
+		s.cut(r)
+		s.check(t)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	var marks []Mark
+	for source := range 3 {
+		for i := range 40 {
+			marks = append(marks, Mark{Key: fmt.Appendf(nil, "%03d", i*10+source), Bytes: 25})
+		}
+	}
+	for _, x := range []struct {
+		part int64
+		want string
+	}{
+		{3000, "[]"}, {1501, "[]"}, {1500, "[192]"}, {900, "[130 261]"}, {600, "[072 152 232 312]"},
+	} {
+		if got := fmt.Sprintf("%s", Split(marks, x.part)); got != x.want {
+			t.Errorf("parts of %d bytes: cut at %s, want %s", x.part, got, x.want)
+		}
+	}
+	if got := Split([]Mark{{[]byte("a"), 100}, {[]byte("a"), 100}, {[]byte("b"), 100}}, 50); len(got) != 2 {
+		t.Errorf("cut at %s: every key once", got)
+	}
+	if Split(nil, 0) != nil {
+		t.Error("nothing is cut")
+	}
+}
+
 func FuzzRun(f *testing.F) {
 	f.Add(uint64(1), uint64(2))
-	f.Fuzz(func(t *testing.T, a, b uint64) { newScene(rand.New(rand.NewPCG(a, b))).check(t) })
+	f.Fuzz(func(t *testing.T, a, b uint64) {
+		r := rand.New(rand.NewPCG(a, b))
+		s := newScene(r)
+		s.cut(r)
+		s.check(t)
+	})
 }
 
 // Every error on the way comes out, with all sources closed and the outputs named.

@@ -2,6 +2,7 @@ package compaction
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
@@ -70,12 +71,12 @@ func (r *runner) finishLast() error {
 	if r.w == nil {
 		// Without an output so far there are no points at all: an output stays open
 		// until a key of the next one, or the end, is there.
-		if len(r.keep) == 0 {
+		if !slices.ContainsFunc(r.keep, func(t rangedel.Tombstone) bool { return !t.Truncate(r.lower, r.upper).Empty() }) {
 			return nil
 		}
 		if err := r.open(); err != nil {
 			return err
 		}
 	}
-	return r.finish(nil)
+	return r.finish(r.upper)
 }

@@ -1,6 +1,7 @@
 package compaction
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"sort"
@@ -40,6 +41,7 @@ type runner struct {
 
 	outputs []Output
 	w       *sstable.Writer
+	upper   []byte // the job ends before this key, for now; nil: it does not
 	lower   []byte // outputs so far hold the tombstones before this key
 	lowerAt int    // tombstones of keep before this index end at or before lower
 	cut     cutter
@@ -48,7 +50,7 @@ type runner struct {
 }
 
 func newRunner(j *Job) *runner {
-	r := &runner{j: j, horizon: make([]int64, len(j.Snapshots)+1)}
+	r := &runner{j: j, lower: j.Lower, upper: j.Upper, horizon: make([]int64, len(j.Snapshots)+1)}
 	r.blobs.init(j)
 	h := j.Now
 	r.horizon[len(j.Snapshots)] = h
@@ -117,7 +119,16 @@ func (r *runner) covered(key []byte, seq base.SeqNum, st int) bool {
 // merge feeds every record of it through the rules. Without snapshots and
 // tombstones a record costs one comparison with the key before it.
 func (r *runner) merge(it *merge.Iter) error {
-	for kv := it.First(); kv != nil; kv = it.Next() {
+	var kv *base.KV
+	if r.j.Lower == nil {
+		kv = it.First()
+	} else {
+		kv = it.SeekGE(r.j.Lower)
+	}
+	for ; kv != nil; kv = it.Next() {
+		if r.upper != nil && bytes.Compare(kv.Key, r.upper) >= 0 && !r.reach(kv) {
+			break
+		}
 		r.stats.Read++
 		if n := len(kv.Key) + len(kv.Value); r.unasked+n < askEvery {
 			r.unasked += n
@@ -145,7 +156,25 @@ func (r *runner) merge(it *merge.Iter) error {
 		}
 	}
 	r.report()
+	if kv == nil && it.Err() == nil {
+		r.reach(nil)
+	}
 	return it.Err()
+}
+
+// reach moves upper past kv, nil being past everything, and reports whether it could.
+func (r *runner) reach(kv *base.KV) bool {
+	for r.upper != nil && (kv == nil || bytes.Compare(kv.Key, r.upper) >= 0) {
+		if r.j.Onward == nil {
+			return false
+		}
+		upper, more := r.j.Onward()
+		if !more {
+			return false
+		}
+		r.upper = upper
+	}
+	return true
 }
 
 // record writes a record that somebody may see, unless it is a delete that hides
@@ -231,6 +260,9 @@ func (c *cutter) init(j *Job) {
 		c.target = math.MaxInt64 / 64
 	}
 	c.next = j.Grandparents
+	for len(c.next) > 0 && j.Lower != nil && c.next[0].EndsBefore(j.Lower) {
+		c.next = c.next[1:]
+	}
 }
 
 func (c *cutter) add(n int) {

@@ -100,6 +100,9 @@ type scratch struct{ b []byte }
 const (
 	smallScratch = 16 << 10
 	largeScratch = 256 << 10
+
+	// SequentialBuffer is what an iterator with IterOptions.Sequential takes, about.
+	SequentialBuffer = largeScratch
 )
 
 var (

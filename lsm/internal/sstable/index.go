@@ -253,3 +253,16 @@ func (x *index) findTied(lo int, p uint64, rest []byte) int {
 	}
 	return lo
 }
+
+// Marks calls f with at most n keys in ascending order and how many bytes of data
+// blocks lie between each and the one before. The keys are copies.
+func (r *Reader) Marks(n int, f func(key []byte, bytes int64)) {
+	x := &r.idx
+	n = min(n, x.n)
+	at := 0
+	for i := 1; i <= n; i++ {
+		next := int(int64(x.n) * int64(i) / int64(n))
+		f(x.key(next-1), int64(x.offsets[next]-x.offsets[at]))
+		at = next
+	}
+}
