@@ -29,10 +29,14 @@ type Iter struct {
 
 var _ base.Iter = (*Iter)(nil)
 
-// readAheadAfter is how many blocks in a row an interactive iterator takes
-// through the cache before it reads ahead: a short scan should leave its blocks
-// there, a long one should not sweep it.
-const readAheadAfter = 2
+const (
+	// readAheadAfter is how many blocks in a row an interactive iterator reads one by
+	// one before it reads ahead.
+	readAheadAfter = 2
+	// keepUpTo is how many blocks in a row it leaves in a full cache, of those that the
+	// cache admits: a short scan may come again, a long one should not sweep it.
+	keepUpTo = 64
+)
 
 // NewIter returns an iterator, not positioned. It must be closed before the
 // Reader is.
@@ -221,12 +225,16 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 		err := r.load(i, &it.pin)
 		return it.pin.data, err
 	}
-	if !it.seq && r.o.Cache != nil && !it.ra.has(i) {
-		if h, ok := r.o.Cache.Get(r.o.ID, uint64(i)); ok {
-			b := h.Bytes()
-			it.pin.h, it.pin.data = h, b[:len(b)-trailerLen]
-			return it.pin.data, nil
-		}
+	c := r.o.Cache
+	if it.seq || c == nil {
+		return it.ra.block(r, i, down, it.seq, nil)
 	}
-	return it.ra.block(r, i, down, it.seq)
+	if r.cached(uint64(i), &it.pin) {
+		it.ra.size = 0 // others may be there too
+		return it.pin.data, nil
+	}
+	if !c.Full() || it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i)) {
+		return it.ra.block(r, i, down, false, &it.pin)
+	}
+	return it.ra.block(r, i, down, false, nil)
 }

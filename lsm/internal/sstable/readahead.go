@@ -41,8 +41,9 @@ func (a *readAhead) put(s *scratch) {
 }
 
 // block returns block i, valid until the next call. down says which way the walk
-// goes, full that it will go on to the end.
-func (a *readAhead) block(r *Reader, i int, down, full bool) ([]byte, error) {
+// goes, full that it will go on to the end. With keep it goes into the cache, pinned by
+// keep, if there is a place.
+func (a *readAhead) block(r *Reader, i int, down, full bool, keep *pin) ([]byte, error) {
 	if !a.has(i) {
 		if err := a.fill(r, i, down, full); err != nil {
 			return nil, err
@@ -58,6 +59,17 @@ func (a *readAhead) block(r *Reader, i int, down, full bool) ([]byte, error) {
 	size, err := decodedLen(payload, c, maxRecordBlock)
 	if err != nil {
 		return nil, r.corruptBlock(i, err)
+	}
+	if keep != nil {
+		if h, ok := r.o.Cache.Reserve(size + trailerLen); ok {
+			keep.h, keep.data = h, h.Bytes()[:size:size+trailerLen]
+			if err := decode(keep.data, payload, c); err != nil {
+				keep.release()
+				return nil, r.corruptBlock(i, err)
+			}
+			r.publish(keep, uint64(i))
+			return keep.data, nil
+		}
 	}
 	if c == None {
 		return payload, nil

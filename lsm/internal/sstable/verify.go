@@ -79,7 +79,7 @@ type verifier struct {
 }
 
 func (v *verifier) block(i int) error {
-	data, err := v.ra.block(v.r, i, false, true)
+	data, err := v.ra.block(v.r, i, false, true, nil)
 	if err != nil {
 		return err
 	}
