@@ -297,7 +297,10 @@ func PeekUID(f io.ReaderAt, size int64) (uint64, bool) {
 		return 0, false
 	}
 	ft, err := decodeFooter(b, off, 0)
-	return ft.uid, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return ft.uid, true
 }
 
 // Parts are the bytes that the parts of a table take in the file.
