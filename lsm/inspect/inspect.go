@@ -3,7 +3,7 @@
 //
 //	report, err := inspect.Check(vfs.OS, "data", nil)    // what is wrong, all of it
 //	stats, err := inspect.Stats(vfs.OS, "data", nil)     // levels, blob files, filters, amplifications
-//	err := inspect.DumpLog(vfs.OS, "data/000012.log", nil, fn)      // also DumpTable, DumpManifest
+//	err := inspect.DumpLog(vfs.OS, "data/000012.log", nil, fn)      // also DumpTable (blob files too), DumpManifest
 //	report, err := inspect.Salvage(vfs.OS, "data", "saved", nil)    // a new store of what can be read
 //
 // Nothing here writes to the store that is looked at, takes its lock, or needs it to
