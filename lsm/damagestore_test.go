@@ -49,7 +49,7 @@ func damageOptions(fs vfs.FS) *lsm.Options {
 	}
 }
 
-var damageShape = lsm.Shape{Memtable: 32 << 10, Table: 6 << 10, BaseLevel: 6 << 10, Fanout: 3, Sealed: 4, BlobFile: 32 << 10}
+var damageShape = lsm.Shape{Memtable: 32 << 10, Table: 6 << 10, BaseLevel: 4 << 10, Fanout: 3, Sealed: 4, BlobFile: 32 << 10}
 
 // apply returns what the store holds after the events for which keep says so.
 func (d *damageStore) apply(keep func(damageEvent) bool) map[string]string {
