@@ -17,18 +17,22 @@ import (
 )
 
 // What a case of the full run costs decides whether it is ever run. Open reads nothing
-// of a table, it asks for the size of its file only. So for damage in a table one
+// of a table or blob file, it asks for its size only. So for damage in one of them one
 // store stays open, read-only, over a file system whose files are damaged in place
 // and healed; before each case the engine forgets what it has in memory of that file.
-// Read is what the damage can reach: all within the table's keys, or, in a data block,
+// Read is what the damage can reach: all within the file's keys, or, in a data block,
 // those of the block and its neighbours. Verify and inspect.Check are asked of a store
-// that has the damaged file, by a link, for its only table.
+// that has the damaged file, by a link, for its only table, or only the tables that refer
+// to the damaged blob file.
 
-// rottenTable is a table file of the tree.
+// rottenTable is a table file of the tree, or a blob file.
 type rottenTable struct {
 	name   string
 	num    base.FileNum
-	metas  [base.NumLevels][]*manifest.FileMeta // of the tables that stand on it
+	blob   bool
+	live   map[int64]bool                       // of a blob file: blocks, by offset, to which tables refer
+	newest map[int64]bool                       // of a blob file: blocks with what readers want
+	metas  [base.NumLevels][]*manifest.FileMeta // of the tables that stand on it, or refer to it
 	lower  string
 	upper  string // exclusive
 	blocks []rottenBlock
@@ -55,11 +59,12 @@ type openRotten struct {
 	dir   string       // of alone
 	alone *lsm.DB
 
-	asked, met int // cases, and those in which reading met the damage
+	asked, met map[bool]int // cases, and those in which reading met the damage; true: in blob files
 }
 
 func newOpenRotten(t *testing.T, r *rotten) *openRotten {
 	o := &openRotten{rotten: r, fs: r.fs.CrashClone(vfs.CrashOptions{Survive: 1}), wants: sortedKeys(r.want), gets: slices.Sorted(slices.Values(r.keys))}
+	o.asked, o.met = make(map[bool]int), make(map[bool]int)
 	var err error
 	o.state, err = manifest.LoadReadOnly(o.fs, r.dir)
 	must(t, err)
@@ -81,12 +86,14 @@ func newOpenRotten(t *testing.T, r *rotten) *openRotten {
 			rt.upper = max(rt.upper, string(f.Largest)+"\x00")
 		}
 	}
+	o.addBlobs(t)
 	o.db = o.open(t, r.dir)
 	t.Cleanup(func() {
 		o.turnTo(t, nil)
 		_ = o.db.Close()
-		t.Logf("reading met the damage in %d of %d cases in an open store", o.met, o.asked)
-		if o.met < o.asked*3/4 { // some blocks are clipped away, or deleted
+		t.Logf("reading met the damage in %d of %d cases in tables of an open store, %d of %d in its blob files",
+			o.met[false], o.asked[false], o.met[true], o.asked[true])
+		if o.met[false] < o.asked[false]*3/4 { // some blocks are clipped away, or deleted
 			t.Error("too few")
 		}
 	})
@@ -113,7 +120,65 @@ func (o *openRotten) blocks(t testing.TB, name string) (blocks []rottenBlock) {
 	return blocks
 }
 
-// table returns the table of the tree with that name, or nil.
+// addBlobs adds the blob files, with the blocks to which tables refer.
+func (o *openRotten) addBlobs(t testing.TB) {
+	live := make(map[string]map[int64]bool)
+	for level, files := range o.state.Version.Levels {
+		for _, f := range files {
+			path := filepath.Join(o.rotten.dir, manifest.FileName(manifest.FileTable, f.File))
+			must(t, inspect.DumpTable(o.fs, path, nil, func(x *inspect.TableRecord) error {
+				if x.Op != nil && x.Op.Blob != nil && f.Contains(x.Op.Key) {
+					if live[x.Op.Blob.File] == nil {
+						live[x.Op.Blob.File] = make(map[int64]bool)
+					}
+					live[x.Op.Blob.File][int64(x.Op.Blob.Offset)] = true
+				}
+				return nil
+			}))
+			for _, u := range f.Blobs {
+				rt := o.blobFile(t, u.File)
+				rt.metas[level] = append(rt.metas[level], f)
+			}
+		}
+	}
+	for _, rt := range o.tables {
+		rt.live = live[rt.name]
+	}
+}
+
+func (o *openRotten) blobFile(t testing.TB, num base.FileNum) *rottenTable {
+	name := manifest.FileName(manifest.FileBlob, num)
+	if rt := o.table(name); rt != nil {
+		return rt
+	}
+	rt := &rottenTable{name: name, num: num, blob: true, blocks: o.blocks(t, name), newest: make(map[int64]bool)}
+	rt.upper = rt.blocks[len(rt.blocks)-1].upto + "\x00"
+	at := int64(0)
+	must(t, inspect.DumpTable(o.fs, filepath.Join(o.rotten.dir, name), nil, func(x *inspect.TableRecord) error {
+		if x.Block != nil {
+			at = x.Block.Offset
+		}
+		if x.Op != nil {
+			rt.newest[at] = o.want[string(x.Op.Key)] == string(x.Op.Value)
+		}
+		return nil
+	}))
+	o.tables = append(o.tables, rt)
+	return rt
+}
+
+// value tells of the byte at off of a blob file whether it stands in a value to which no
+// table refers, or in one that readers want.
+func (rt *rottenTable) value(off int64) (dead, wanted bool) {
+	i := sort.Search(len(rt.blocks), func(i int) bool { return rt.blocks[i].end > off })
+	if !rt.blob || i == len(rt.blocks) {
+		return false, false
+	}
+	at := rt.blocks[i].off
+	return !rt.live[at], rt.live[at] && rt.newest[at]
+}
+
+// table returns the table or blob file of the tree with that name, or nil.
 func (o *openRotten) table(name string) *rottenTable {
 	for _, rt := range o.tables {
 		if rt.name == name {
@@ -138,10 +203,23 @@ func (o *openRotten) turnTo(t testing.TB, rt *rottenTable) {
 	st := o.state
 	st.MinLog, st.LogEnds = 0, nil
 	var err error
-	st.Version, err = manifest.NewVersion(rt.metas)
+	var blobs []*manifest.BlobMeta
+	for _, b := range o.state.Version.Blobs {
+		blobs = append(blobs, b.BlobMeta)
+	}
+	st.Version, err = manifest.NewVersion(rt.metas, blobs...)
 	must(t, err)
+	names := make(map[string]bool)
+	for _, files := range st.Version.Levels {
+		for _, f := range files {
+			names[manifest.FileName(manifest.FileTable, f.File)] = true
+		}
+	}
+	for _, b := range st.Version.Blobs {
+		names[manifest.FileName(manifest.FileBlob, b.Num)] = true
+	}
 	o.dir = filepath.Join("/alone", rt.name)
-	o.alone = o.open(t, o.part(t, o.fs, o.dir, st, rt.name))
+	o.alone = o.open(t, o.part(t, o.fs, o.dir, st, sortedKeys(names)...))
 }
 
 // part makes a store in dir of some of the files of the store, by links.
@@ -199,12 +277,18 @@ func (o *openRotten) askOpen(t *testing.T, rt *rottenTable, d damage, n int, che
 		gets = thin(gets, n/8+n%8)
 	}
 	readAll(t, d, o.db, &lsm.IterOptions{Lower: []byte(lower), Upper: []byte(upper)}, o.want, within(o.wants, lower, upper), gets, found.seen)
-	if o.asked++; found.bad {
-		o.met++
+	if o.asked[rt.blob]++; found.bad {
+		o.met[rt.blob]++
 	}
-	if err := o.alone.Verify(context.Background()); err == nil {
-		t.Errorf("%v: Verify does not find it", d)
-	} else {
+	dead, wanted := rt.value(d.lo)
+	dead = dead && d.hi >= 0
+	if wanted && !found.bad {
+		t.Errorf("%v: reading does not find it", d)
+	}
+	switch err := o.alone.Verify(context.Background()); {
+	case (err == nil) != dead:
+		t.Errorf("%v: Verify: %v; in a value that nobody needs: %v", d, err, dead)
+	case err != nil:
 		found.seen("verify", err)
 	}
 	if !checked {
@@ -299,6 +383,7 @@ func (r *rotten) mustHaveAll(t testing.TB) {
 			for what, is := range map[string]bool{
 				"clipped": f.Clipped, "ingested": f.GlobalSeq != 0, "range deletes": f.RangeDels > 0,
 				"deletes": f.Deletes > 0, "expiring": f.TTLs > 0,
+				"level 0 with references": level == 0 && len(f.Blobs) > 0, "clipped with references": f.Clipped && len(f.Blobs) > 0,
 			} {
 				if is {
 					have[what]++
@@ -308,8 +393,17 @@ func (r *rotten) mustHaveAll(t testing.TB) {
 				if x.About != nil {
 					have["compression "+x.About.Compression]++
 				}
+				if x.Op != nil {
+					have[x.Op.Kind]++
+				}
 				return nil
 			}))
+		}
+	}
+	for _, b := range st.Version.Blobs {
+		have["blob files"]++
+		if b.Garbage() > 0 {
+			have["blob files with garbage"]++
 		}
 	}
 	for name, frames := range r.logs {
@@ -318,8 +412,10 @@ func (r *rotten) mustHaveAll(t testing.TB) {
 		}
 	}
 	for what, least := range map[string]int{
-		"level 0": 1, "level 3": 1, "level 4": 1, "level 5": 1, "level 6": 1, "clipped": 2, "ingested": 2, "range deletes": 1, "deletes": 1, "expiring": 1,
+		"level 0": 1, "level 3": 1, "level 4": 1, "level 5": 1, "level 6": 1, "clipped": 2, "ingested": 1, "range deletes": 1, "deletes": 1, "expiring": 1,
 		"compression none": 1, "compression snappy": 1, "live logs": 2,
+		"level 0 with references": 1, "clipped with references": 1, "SET": 100, "SETTTL": 10, "BLOB": 100, "BLOBTTL": 10,
+		"blob files": 6, "blob files with garbage": 2,
 	} {
 		if have[what] < least {
 			t.Fatalf("the store has too few %q: %v", what, have)

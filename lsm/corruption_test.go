@@ -344,7 +344,7 @@ func allocated() uint64 {
 func (r *rotten) flips(rnd *rand.Rand, each int) (out []damage) {
 	for _, name := range r.names {
 		bits := int64(len(r.files[name])) * 8
-		for range each {
+		for range fewer(name, each) {
 			if bits > 0 {
 				out = append(out, r.flipped(name, rnd.Int64N(bits)))
 				out = append(out, r.flipped(name, bits-1-rnd.Int64N(min(bits, 8*200)))) // footers, indexes and ends matter more
@@ -373,7 +373,7 @@ func (r *rotten) truncations(rnd *rand.Rand, each int) (out []damage) {
 		b := r.files[name]
 		cut := func(n int64) { out = append(out, r.truncated(name, n)) }
 		cut(0)
-		for range each {
+		for range fewer(name, each) {
 			if len(b) > 0 {
 				cut(rnd.Int64N(int64(len(b))))
 				cut(max(0, int64(len(b))-1-rnd.Int64N(100)))
@@ -421,7 +421,6 @@ func (r *rotten) sectors(rnd *rand.Rand, one int) (out []damage) {
 // wholeFiles returns damages of whole files: removed, swapped, older copies, garbage
 // behind them.
 func (r *rotten) wholeFiles(rnd *rand.Rand) (out []damage) {
-	tables := slices.DeleteFunc(slices.Clone(r.names), func(n string) bool { return !strings.HasSuffix(n, ".sst") })
 	for i, name := range r.names {
 		path := filepath.Join(r.dir, name)
 		out = append(out, damage{what: "removed", file: name, hi: -1, do: func(t testing.TB, fs *vfs.Mem) { must(t, fs.Remove(path)) }})
@@ -446,8 +445,14 @@ func (r *rotten) wholeFiles(rnd *rand.Rand) (out []damage) {
 			}
 			out = append(out, damage{what: fmt.Sprintf("older copy %d", j), file: name, lo: lo, hi: -1, do: func(t testing.TB, fs *vfs.Mem) { putFile(t, fs, path, b) }})
 		}
-		if strings.HasSuffix(name, ".sst") {
-			other := tables[(slices.Index(tables, name)+1+i%3)%len(tables)]
+		if isTable(name) {
+			ext := filepath.Ext(name)
+			same := slices.DeleteFunc(slices.Clone(r.names), func(n string) bool { return filepath.Ext(n) != ext })
+			at := slices.Index(same, name)
+			other := same[(at+1+i%3)%len(same)]
+			if other == name {
+				other = same[(at+1)%len(same)]
+			}
 			out = append(out, damage{what: "swapped with " + other, file: name, hi: -1, do: func(t testing.TB, fs *vfs.Mem) {
 				putFile(t, fs, path, r.files[other])
 				putFile(t, fs, filepath.Join(r.dir, other), r.files[name])
@@ -455,6 +460,20 @@ func (r *rotten) wholeFiles(rnd *rand.Rand) (out []damage) {
 		}
 	}
 	return out
+}
+
+// isTable reports whether a file is a table or a blob file: those are opened when they are
+// needed.
+func isTable(name string) bool {
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
+}
+
+// fewer is how many damages of a sample are for a file: there are many blob files.
+func fewer(name string, each int) int {
+	if strings.HasSuffix(name, ".blob") {
+		return (each + 3) / 4
+	}
+	return each
 }
 
 // thinned is of how many cases in the sample one is tried.
@@ -510,7 +529,7 @@ func (r *rotten) sample(o *openRotten) []corruption {
 					}
 					continue
 				}
-				if size := int64(len(r.files[name])); size > 0 && !strings.HasSuffix(name, ".sst") {
+				if size := int64(len(r.files[name])); size > 0 && !isTable(name) {
 					for range 20 {
 						flip, cut := r.flipped(name, rnd.Int64N(size*8)), r.truncated(name, rnd.Int64N(size))
 						if !yield(func(t *testing.T, n int) { r.checkOpen(t, flip, n) }) || !yield(func(t *testing.T, n int) { r.checkOpen(t, cut, n) }) {
@@ -523,8 +542,8 @@ func (r *rotten) sample(o *openRotten) []corruption {
 	}
 }
 
-// every returns the cases of the full run. The tables of the two stores are of the same
-// kinds: every bit and length is tried on those of the closed one, and of either store's
+// every returns the cases of the full run. The tables and blob files of the two stores are
+// of the same kinds: every bit and length is tried on those of the closed one, and of either store's
 // some.
 func (r *rotten) every(o *openRotten) []corruption {
 	rnd := rand.New(rand.NewPCG(*corruptSeed, 3))
@@ -546,7 +565,7 @@ func (r *rotten) every(o *openRotten) []corruption {
 		var rest []string
 		for _, name := range r.names {
 			units := k.units * int64(len(r.files[name]))
-			if !strings.HasSuffix(name, ".sst") {
+			if !isTable(name) {
 				rest = append(rest, name)
 				logs.cases += int(units)
 				continue
@@ -576,7 +595,7 @@ func (r *rotten) every(o *openRotten) []corruption {
 		}
 		some.all = func(yield func(func(*testing.T, int)) bool) {
 			for _, name := range r.names {
-				if !strings.HasSuffix(name, ".sst") {
+				if !isTable(name) {
 					continue
 				}
 				for unit := int64(*corruptSeed) % k.each; unit < k.units*int64(len(r.files[name])); unit += k.each {

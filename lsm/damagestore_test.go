@@ -45,10 +45,11 @@ func damageOptions(fs vfs.FS) *lsm.Options {
 	return &lsm.Options{
 		FS: fs, Executor: lsm.NewStepper(), Clock: func() time.Time { return damageTime }, Seed: 1, Memory: 8 << 20,
 		Durability: lsm.OS, BlockSize: 1 << 10, Compression: []lsm.Compression{lsm.NoCompression, lsm.Snappy},
+		BlobThreshold: 270, // about half of the values
 	}
 }
 
-var damageShape = lsm.Shape{Memtable: 32 << 10, Table: 12 << 10, BaseLevel: 24 << 10, Fanout: 3, Sealed: 4}
+var damageShape = lsm.Shape{Memtable: 32 << 10, Table: 6 << 10, BaseLevel: 4 << 10, Fanout: 3, Sealed: 4, BlobFile: 32 << 10}
 
 // apply returns what the store holds after the events for which keep says so.
 func (d *damageStore) apply(keep func(damageEvent) bool) map[string]string {

@@ -21,18 +21,31 @@ import (
 // directory of its own.
 //
 //	go test -run TestGolden -args -golden.write
-var goldenWrite = flag.Bool("golden.write", false, "write ../testdata/lsm-v1 anew")
+var goldenWrite = flag.Bool("golden.write", false, "write the store of today's format anew")
 
-const goldenDir = "../testdata/lsm-v1"
+// goldenDirs are the stores of all formats, ascending; the last is today's.
+var goldenDirs = []string{"../testdata/lsm-v1", "../testdata/lsm-v2"}
 
 // TestGolden opens the stores of all formats that there ever were: each has every kind
 // of file and block, several levels and live logs, and lies beside a list of what is
 // in it, a line for each key with the length and the CRC-32 of its value.
 func TestGolden(t *testing.T) {
 	if *goldenWrite {
-		writeGolden(t)
+		writeGolden(t, goldenDirs[len(goldenDirs)-1])
 	}
-	want, err := os.ReadFile(goldenDir + ".txt")
+	all, err := filepath.Glob("../testdata/lsm-v*.txt")
+	must(t, err)
+	if len(all) != len(goldenDirs) {
+		t.Errorf("there are the stores %v", all)
+	}
+	for i, dir := range goldenDirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) { testGolden(t, dir, i+1 >= 2) })
+	}
+}
+
+// testGolden opens the store in golden; blobs says that it has blob files.
+func testGolden(t *testing.T, golden string, blobs bool) {
+	want, err := os.ReadFile(golden + ".txt")
 	must(t, err)
 	for _, fs := range []vfs.FS{vfs.NewMem(), vfs.OS} {
 		dir := "/golden"
@@ -41,12 +54,12 @@ func TestGolden(t *testing.T) {
 		} else {
 			must(t, fs.MkdirAll(dir))
 		}
-		for name, b := range filesOf(t, vfs.OS, goldenDir) {
+		for name, b := range filesOf(t, vfs.OS, golden) {
 			putFile(t, fs, filepath.Join(dir, name), b)
 		}
 		report, err := inspect.Check(fs, dir, nil)
 		must(t, err)
-		if !report.OK() || !report.Closed || report.LogOps == 0 || report.Tables < 3 {
+		if !report.OK() || !report.Closed || report.LogOps == 0 || report.Tables < 3 || (report.Blobs > 2) != blobs {
 			t.Fatal(report)
 		}
 		for _, readOnly := range []bool{true, false, true} {
@@ -83,7 +96,7 @@ func contents(t *testing.T, db *lsm.DB) string {
 	return b.String()
 }
 
-func writeGolden(t *testing.T) {
+func writeGolden(t *testing.T, goldenDir string) {
 	d := makeDamageStoreOf(t, false, 30)
 	must(t, os.RemoveAll(goldenDir))
 	must(t, os.MkdirAll(goldenDir, 0o755))

@@ -11,7 +11,8 @@ var checkCommand = command{
 
 Reads every file of the store in DIR and reports all that is wrong, with file and
 offset, and what to do next: CURRENT, manifest, logs, every block of every table,
-the order of keys, filters, bounds, levels, files that are missing or left over.
+the order of keys, filters, bounds, levels, every value in blob files and that each
+reference of a table leads to the value of its key, files that are missing or left over.
 Exit status 1 if anything is damaged, or unread: what the file system fails to read may
 be whole. Notes, such as the torn end that a crash leaves in a log, are no damage. A
 process may have the store open: damage counts only if a second look finds it too.
@@ -41,13 +42,13 @@ var statsCommand = command{
 	help: `Usage: kvctl stats [--json] DIR
 
 Shows the levels of the store in DIR: tables, bytes, entries, tombstones, what
-compression saved, filters with their measured rate of false positives, and how much
-space and reading is amplified. Age is 0 for the newest data, 1 for the oldest. Only
-indexes and filters are read, no data.
+compression saved, filters with their measured rate of false positives, blob files with
+the share of garbage in them, and how much space and reading is amplified. Age is 0 for
+the newest data, 1 for the oldest. Only indexes and filters are read, no data.
 
 Examples:
   kvctl stats data
-  kvctl stats --json data | jq .space_amplification
+  kvctl stats --json data | jq .space_amplification,.blobs.garbage
 `,
 }
 
@@ -71,7 +72,9 @@ var salvageCommand = command{
 
 Writes a new store, in the new or empty directory DST, with everything that can be
 read of the one in SRC, which no process may have open and which is not changed. The
-newest version of a key wins; deletes and expiry are respected. What was lost is listed
+newest version of a key wins; deletes and expiry are respected. Values in blob files are
+saved as far as tables refer to them, also from files without footer or under the name of
+another one; large ones get new blob files. What was lost is listed
 with file, offset and keys: such a key may be missing or have an older value.
 Exit status 1 if anything was lost; DST is a good store all the same. If the work itself
 fails, for lack of room say, DST is left empty.

@@ -15,14 +15,17 @@ import (
 
 var dumpCommand = command{
 	name: "dump", args: 2, run: dump,
-	help: `Usage: kvctl dump wal|table|manifest [--json] [--limit N] FILE_OR_DIR
+	help: `Usage: kvctl dump wal|table|blob|manifest [--json] [--limit N] FILE_OR_DIR
 
 Shows what is in a file, or of a directory in all files of that kind, record by record
-with offsets. Damage is shown in its place, and what follows it too.
+with offsets. Damage is shown in its place, and what follows it too. A record of kind BLOB
+or BLOBTTL of a table has its value in a blob file: file, offset and length there, and the
+length of the value.
 
 Examples:
   kvctl dump wal data                      all logs of a store
   kvctl dump table --limit 20 data/000017.sst
+  kvctl dump blob --json data/000018.blob | jq -r 'select(.op) | .op.key'
   kvctl dump manifest --json data | jq .added
 `,
 }
@@ -43,7 +46,7 @@ func dump(c *call) error {
 	kind := c.args[0]
 	file, owns := d.kind(kind)
 	if file == nil {
-		return usageError{fmt.Errorf("cannot dump %q: wal, table or manifest", kind)}
+		return usageError{fmt.Errorf("cannot dump %q: wal, table, blob or manifest", kind)}
 	}
 	names := []string{c.args[1]}
 	info, err := vfs.OS.Stat(c.args[1])
@@ -90,13 +93,14 @@ func (d *dumper) kind(kind string) (dump func(string) error, owns func(string) b
 				return d.show(r)
 			})
 		}, func(n string) bool { return strings.HasSuffix(n, ".log") }
-	case "table":
+	case "table", "blob":
+		suffix := map[string]string{"table": ".sst", "blob": ".blob"}[kind]
 		return func(name string) error {
 			return inspect.DumpTable(vfs.OS, name, o, func(r *inspect.TableRecord) error {
 				d.damaged = d.damaged || r.Damage != nil
 				return d.show(r)
 			})
-		}, func(n string) bool { return strings.HasSuffix(n, ".sst") }
+		}, func(n string) bool { return strings.HasSuffix(n, suffix) }
 	case "manifest":
 		return func(name string) error {
 			return inspect.DumpManifest(vfs.OS, name, o, func(r *inspect.ManifestRecord) error {

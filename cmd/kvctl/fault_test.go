@@ -64,6 +64,7 @@ func TestDumpTruncated(t *testing.T) {
 		{"wal", "*.log", `SET "key00000"`, true},
 		{"manifest", "MANIFEST-*", "header", true},
 		{"table", "*.sst", "", false},
+		{"blob", "*.blob", "", false},
 	} {
 		names, err := filepath.Glob(filepath.Join(dir, x.name))
 		if err != nil || len(names) == 0 {

@@ -28,8 +28,8 @@ const help = `kvctl looks after the stores of lsm, kvnode and kvbench, by their 
 
 Usage:
   kvctl check DIR                                every checksum and invariant of a store
-  kvctl dump wal|table|manifest FILE_OR_DIR      what is in a file, or in all of a store
-  kvctl stats DIR                                levels, sizes, filters, amplifications
+  kvctl dump wal|table|blob|manifest FILE_OR_DIR what is in a file, or in all of a store
+  kvctl stats DIR                                levels, blob files, filters, amplifications
   kvctl salvage SRC DST                          a new store of what can be read of a damaged one
 
 None of them writes to the store that it looks at. check, dump and stats may look at

@@ -53,7 +53,7 @@ func kvctl(t *testing.T, status int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// store makes a store with two tables and a live log, and names its directory.
+// store makes a store with two tables, a blob file and a live log, and names its directory.
 func store(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -64,6 +64,11 @@ func store(t *testing.T) string {
 	for round := range 3 {
 		for i := range 2000 {
 			if err := db.Put(fmt.Appendf(nil, "key%05d", i), fmt.Appendf(nil, "value %d of round %d", i, round)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 5 {
+			if err := db.Put(fmt.Appendf(nil, "large%d", i), large(i)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -78,6 +83,9 @@ func store(t *testing.T) string {
 	}
 	return dir
 }
+
+// large returns a value that goes into a blob file.
+func large(i int) []byte { return bytes.Repeat(fmt.Appendf(nil, "%d, ", i), 3000) }
 
 func tables(t *testing.T, dir string) []string {
 	t.Helper()
@@ -144,7 +152,10 @@ func TestDump(t *testing.T) {
 	for _, x := range []struct{ kind, want, damaged string }{
 		{"wal", `DEL "key00007"`, "*.log"},
 		{"table", `SET "key00007" = "value 7 of round 0"`, "*.sst"},
+		{"table", `BLOB "large3" in 000`, "*.sst"},
+		{"blob", `SET "large4" = "4, 4, `, "*.blob"},
 		{"manifest", "+ table", "MANIFEST-*"},
+		{"manifest", "+ blob file", "MANIFEST-*"},
 	} {
 		out, _ := kvctl(t, 0, "dump", x.kind, dir)
 		if !strings.Contains(out, x.want) {
@@ -166,19 +177,21 @@ func TestDump(t *testing.T) {
 		if out, _ = kvctl(t, 1, "dump", x.kind, names[0]); !strings.Contains(out, "DAMAGED") {
 			t.Fatalf("%s: %.2000s", x.kind, out)
 		}
+		flip(t, names[0], 60)
 	}
 }
 
 func TestStats(t *testing.T) {
 	dir := store(t)
 	out, _ := kvctl(t, 0, "stats", dir)
-	if !strings.Contains(out, "bits/key") || !strings.Contains(out, "amplification") {
+	if !strings.Contains(out, "% is garbage") || !strings.Contains(out, "bits/key") || !strings.Contains(out, "amplification") {
 		t.Fatal(out)
 	}
 	out, _ = kvctl(t, 0, "stats", "--json", dir)
 	var s inspect.StoreStats
 	if err := json.Unmarshal([]byte(out), &s); err != nil || s.Total.Entries < 2000 || s.Total.BitsPerKey < 8 || s.Total.FalsePositives > 0.05 ||
-		s.ReadAmplification == 0 || s.SpaceAmplification < 1 || s.LogBytes == 0 {
+		s.ReadAmplification == 0 || s.SpaceAmplification < 1 || s.LogBytes == 0 ||
+		s.Blobs.Files != 2 || s.Blobs.LiveValues != 10 || s.Blobs.Values != 10 || s.Blobs.Bytes <= s.Blobs.LiveBytes || s.Blobs.Garbage != 0 {
 		t.Fatal(err, out)
 	}
 }
@@ -213,5 +226,48 @@ func TestSalvage(t *testing.T) {
 		if i == 7 && !errors.Is(err, lsm.ErrNotFound) || i != 7 && string(v) != fmt.Sprintf("value %d of round 2", i) {
 			t.Fatalf("key %d: %q, %v", i, v, err)
 		}
+	}
+	for i := range 5 {
+		if v, err := db.Get(fmt.Appendf(nil, "large%d", i)); err != nil || !bytes.Equal(v, large(i)) {
+			t.Fatalf("large %d: %d bytes, %v", i, len(v), err)
+		}
+	}
+}
+
+// TestBlobFileLost takes a blob file away: check and salvage say which values were in it.
+func TestBlobFileLost(t *testing.T) {
+	dir := store(t)
+	names, err := filepath.Glob(filepath.Join(dir, "*.blob"))
+	if err != nil || len(names) != 2 {
+		t.Fatal(names, err)
+	}
+	if err := os.Remove(names[1]); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := kvctl(t, 1, "check", dir)
+	if !strings.Contains(out, names[1]+": missing") || !strings.Contains(out, "tables need 5 values in it") || !strings.Contains(out, "1 place is damaged") {
+		t.Error(out)
+	}
+	if out, _ := kvctl(t, 1, "stats", dir); !strings.Contains(out, names[1]) {
+		t.Error(out)
+	}
+	// The log has newer versions; without it the older ones come back.
+	saved := filepath.Join(t.TempDir(), "saved")
+	if out, _ := kvctl(t, 0, "salvage", dir, saved); !strings.Contains(out, "nothing was lost") {
+		t.Error(out)
+	}
+	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+	for _, name := range logs {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	saved = filepath.Join(t.TempDir(), "again")
+	out, _ = kvctl(t, 1, "salvage", dir, saved)
+	if !strings.Contains(out, names[1]+": 5 values: the file is missing") || !strings.Contains(out, `(keys "large0" to "large4")`) {
+		t.Error(out)
+	}
+	if out, _ := kvctl(t, 0, "check", saved); !strings.Contains(out, "1 blob files, 5 values") {
+		t.Error(out)
 	}
 }

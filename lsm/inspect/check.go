@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 	"github.com/ringwood-kv/ringwood/lsm/internal/wal"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
@@ -29,6 +31,8 @@ type Report struct {
 	Tables  int    `json:"tables"`
 	Blocks  uint64 `json:"blocks"` // data blocks of tables that checked out
 	Entries uint64 `json:"entries"`
+	Blobs   int    `json:"blob_files"`
+	Values  uint64 `json:"values"` // in blob files, dead ones included
 	LastSeq uint64 `json:"last_seq"`
 	Bytes   int64  `json:"bytes"` // of all files of the store
 }
@@ -58,8 +62,8 @@ func (r *Report) String() string {
 	if r.Closed {
 		state = "was closed in an orderly way"
 	}
-	fmt.Fprintf(&b, "%s: %d tables, %d blocks, %d entries; %d logs, %d records, %d operations; %d bytes; %s\n",
-		r.Dir, r.Tables, r.Blocks, r.Entries, r.Logs, r.LogRecords, r.LogOps, r.Bytes, state)
+	fmt.Fprintf(&b, "%s: %d tables, %d blocks, %d entries; %d blob files, %d values; %d logs, %d records, %d operations; %d bytes; %s\n",
+		r.Dir, r.Tables, r.Blocks, r.Entries, r.Blobs, r.Values, r.Logs, r.LogRecords, r.LogOps, r.Bytes, state)
 	unread := r.count(Unread)
 	switch n := r.Damages(); {
 	case n == 1:
@@ -82,8 +86,10 @@ func (r *Report) String() string {
 
 // Check reads every file of the store in dir and reports all that is wrong with it:
 // CURRENT, the manifest, the chain of logs and every record in them, every block of
-// every table, that keys are in order, filters and bounds right, levels in order, no
-// file missing and none left over. Damage is a Finding, and so is what could not be
+// every table, that keys are in order, filters and bounds right, levels in order; every
+// value in blob files, that each reference of a table leads to a whole value of its key,
+// and that the manifest counts the references right; no file missing and none left over.
+// Damage is a Finding, and so is what could not be
 // read; the error says that dir is no store, or cannot be listed. If the manifest could
 // not be read, nothing else is checked.
 //
@@ -170,6 +176,9 @@ type checker struct {
 	bar   *tracker
 	done  map[base.FileNum]bool       // physical tables that were read
 	whole map[base.FileNum]wholeTable // by this look or an earlier one
+
+	sound   map[base.FileNum]bool            // blob files, by whether single values can be read
+	readers map[base.FileNum]*sstable.Reader // of those that are open
 }
 
 func checkOnce(fs vfs.FS, dir string, o *Options, whole map[base.FileNum]wholeTable) (*Report, error) {
@@ -178,10 +187,14 @@ func checkOnce(fs vfs.FS, dir string, o *Options, whole map[base.FileNum]wholeTa
 		return nil, err
 	}
 	c := &checker{fs: fs, dir: dir, l: l, bar: o.tracker(l.bytes), done: make(map[base.FileNum]bool), whole: whole}
+	c.sound, c.readers = make(map[base.FileNum]bool), make(map[base.FileNum]*sstable.Reader)
+	defer c.closeBlobs()
 	c.r = &Report{Dir: dir, Bytes: l.bytes, Findings: []Finding{}}
 	if c.manifest() {
 		c.logs()
+		c.openBlobs()
 		c.tables()
+		c.blobFiles()
 		c.leftOver()
 	}
 	c.bar.file("done", "")
@@ -200,7 +213,7 @@ func (c *checker) manifest() bool {
 	name := c.path(manifest.FileCurrent, 0)
 	cur, err := manifest.ReadCurrent(c.fs, c.dir)
 	if err != nil {
-		if isNotExist(err) && len(c.l.logs)+len(c.l.tables) == 0 && len(c.l.manifests) <= 1 {
+		if isNotExist(err) && len(c.l.logs)+len(c.l.tables)+len(c.l.blobs) == 0 && len(c.l.manifests) <= 1 {
 			c.r.note(c.dir, "no CURRENT and no data: the store was never completely created", "the next Open creates it anew")
 			return true
 		}
@@ -242,6 +255,12 @@ func (c *checker) manifest() bool {
 		if p.meta.Num >= c.t.next || p.meta.File >= c.t.next {
 			c.r.add(Finding{Severity: Damage, File: mname, Offset: -1, Advice: adviceManifest,
 				Problem: fmt.Sprintf("table %d in file %d, but the next number is %d", p.meta.Num, p.meta.File, c.t.next)})
+		}
+	}
+	for _, b := range c.t.blobs() {
+		if b.Num >= c.t.next {
+			c.r.add(Finding{Severity: Damage, File: mname, Offset: -1, Advice: adviceManifest,
+				Problem: fmt.Sprintf("blob file %d, but the next number is %d", b.Num, c.t.next)})
 		}
 	}
 	return true
@@ -413,6 +432,12 @@ func (c *checker) leftOver() {
 	for _, num := range c.l.tables {
 		if !c.done[num] {
 			orphan(manifest.FileTable, num)
+		}
+	}
+	blobs := c.t.blobs()
+	for _, num := range c.l.blobs {
+		if _, ok := slices.BinarySearchFunc(blobs, num, func(b *manifest.BlobMeta, num base.FileNum) int { return cmp.Compare(b.Num, num) }); !ok {
+			orphan(manifest.FileBlob, num)
 		}
 	}
 	if c.l.tmp {

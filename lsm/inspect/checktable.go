@@ -75,13 +75,14 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 	if err != nil {
 		bad(finding(err, name))
 		if errors.Is(err, base.ErrCorruption) {
-			c.remains(name, f, o, finding(err, name).Offset, bad)
+			c.r.Entries += c.remains(name, f, o.UID, finding(err, name).Offset, bad)
 		}
 		_ = f.Close()
 		return
 	}
 	defer r.Close()
 	c.hold(name, r.Properties(), metas, bad)
+	uses, whole := newBlobUses(metas), true
 	err = r.Audit(sstable.Audit{
 		Progress: func(n int64) error {
 			c.r.Blocks++
@@ -89,12 +90,24 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 			return nil
 		},
 		Report: func(err error) error {
-			bad(finding(err, name))
+			f := finding(err, name)
+			whole = whole && f.File != name
+			bad(f)
 			return nil
+		},
+		Blob: func(key []byte, ref base.BlobRef) error {
+			if !uses.add(key, ref) {
+				return nil
+			}
+			return c.value(key, ref)
 		},
 	})
 	if err != nil {
 		bad(finding(err, name))
+	} else if whole {
+		for _, problem := range uses.differ() {
+			bad(Finding{Severity: Damage, File: name, Offset: -1, Problem: problem})
+		}
 	}
 	c.r.Entries += r.Properties().Entries
 	if len(c.r.Findings) == before {
@@ -103,12 +116,13 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 	}
 }
 
-// wholeTable is a table that checked out. What is in it cannot change while it is in
+// wholeTable is a table, or a blob file, that checked out. What is in it cannot change while it is in
 // the tree.
 type wholeTable struct {
 	uid   uint64
 	size  int64
 	props sstable.Properties
+	data  int64 // bytes of blocks, of a blob file
 }
 
 // is reports whether it is the table that metas want.
@@ -129,18 +143,19 @@ func (c *checker) hold(name string, p *sstable.Properties, metas []*manifest.Fil
 	}
 }
 
-// remains lists what else is wrong with a table that cannot be opened.
-func (c *checker) remains(name string, file vfs.File, o sstable.ReaderOptions, seen int64, bad func(Finding)) {
+// remains lists what else is wrong with a table, or a blob file, that cannot be opened, and
+// counts the records that are left.
+func (c *checker) remains(name string, file vfs.File, uid uint64, seen int64, bad func(Finding)) (records uint64) {
 	f := &watched{File: file}
 	size, err := f.Size()
 	if err != nil {
 		bad(finding(err, name))
-		return
+		return 0
 	}
-	if id, ok := sstable.PeekUID(f, size); ok && o.UID != 0 && id != o.UID {
-		return // another table: nothing in it belongs here
+	if id, ok := sstable.PeekUID(f, size); ok && uid != 0 && id != uid {
+		return 0 // another table: nothing in it belongs here
 	}
-	m, err := sstable.ReadRemains(f, name, size, o.UID, func(d sstable.Damage) {
+	m, err := sstable.ReadRemains(f, name, size, uid, func(d sstable.Damage) {
 		if d.Offset != seen {
 			bad(tableDamage(name, d, f))
 		}
@@ -149,12 +164,13 @@ func (c *checker) remains(name string, file vfs.File, o sstable.ReaderOptions, s
 		if ioFailed(err) {
 			bad(finding(err, name))
 		}
-		return
+		return 0
 	}
 	it := m.NewIter()
 	for kv := it.First(); kv != nil; kv = it.Next() {
-		c.r.Entries++
+		records++
 	}
+	return records
 }
 
 // tableDamage makes a Finding of what sstable.ReadRemains met in f.
@@ -178,6 +194,7 @@ func mismatch(m *manifest.FileMeta, p *sstable.Properties) string {
 		check(m.SmallestSeq == p.SmallestSeq && m.LargestSeq == p.LargestSeq, "sequence numbers",
 			[]base.SeqNum{m.SmallestSeq, m.LargestSeq}, []base.SeqNum{p.SmallestSeq, p.LargestSeq})
 	}
+	check(p.Kind != sstable.Blob, "a table", "with keys", "that it has values only")
 	check((m.GlobalSeq != 0) == (p.Kind == sstable.External), "ingested", m.GlobalSeq != 0, p.Kind == sstable.External)
 	if m.Clipped {
 		check(bytes.Compare(m.Smallest, p.Smallest) >= 0 &&

@@ -13,6 +13,7 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/batch"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 	"github.com/ringwood-kv/ringwood/lsm/internal/wal"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
@@ -20,11 +21,24 @@ import (
 // Op is one operation of a log, or one record of a table.
 type Op struct {
 	Seq    uint64     `json:"seq"`
-	Kind   string     `json:"kind"` // SET, SETTTL, DEL, RANGEDEL
+	Kind   string     `json:"kind"` // SET, SETTTL, DEL, RANGEDEL, and in tables BLOB, BLOBTTL
 	Key    Bytes      `json:"key"`
 	Value  Bytes      `json:"value,omitempty"`
+	Blob   *BlobPlace `json:"blob,omitempty"`   // of a BLOB or BLOBTTL: where the value is
 	End    *Bytes     `json:"end,omitempty"`    // of a RANGEDEL: exclusive; null for the end of the key space
-	Expiry *time.Time `json:"expiry,omitempty"` // of a SETTTL
+	Expiry *time.Time `json:"expiry,omitempty"` // of a SETTTL or BLOBTTL
+}
+
+// BlobPlace is where a value stands outside of its table.
+type BlobPlace struct {
+	File        string `json:"file"` // base name of the blob file
+	Offset      uint64 `json:"offset"`
+	Length      uint32 `json:"length"`       // in the file, key, codec and checksum included
+	ValueLength uint32 `json:"value_length"` // before compression
+}
+
+func (p *BlobPlace) String() string {
+	return fmt.Sprintf("%s at %d +%d, %d bytes", p.File, p.Offset, p.Length, p.ValueLength)
 }
 
 func (o *Op) String() string {
@@ -34,6 +48,8 @@ func (o *Op) String() string {
 		s += " to the end"
 	case o.End != nil:
 		s += fmt.Sprintf(" to %v", *o.End)
+	case o.Blob != nil:
+		s += fmt.Sprintf(" in %v", o.Blob)
 	case o.Kind == base.KindSet.String() || o.Expiry != nil:
 		s += fmt.Sprintf(" = %v", o.Value)
 	}
@@ -54,8 +70,25 @@ func makeOp(seq base.SeqNum, kind base.Kind, key, value []byte) Op {
 			t := time.Unix(0, int64(binary.BigEndian.Uint64(value))).UTC()
 			o.Expiry, o.Value = &t, append(Bytes{}, value[8:]...)
 		}
+	case base.KindBlob, base.KindBlobTTL:
+		o.Blob, o.Expiry = blobPlace(kind, value)
 	}
 	return o
+}
+
+// blobPlace takes the value of a record apart that stands elsewhere. The place is nil if
+// the reference is malformed.
+func blobPlace(kind base.Kind, value []byte) (*BlobPlace, *time.Time) {
+	expiry, ref, err := sstable.SplitBlob(&base.KV{Trailer: base.MakeTrailer(0, kind), Value: value})
+	if err != nil {
+		return nil, nil
+	}
+	p := &BlobPlace{manifest.FileName(manifest.FileBlob, ref.File), ref.Offset, ref.Len, ref.ValueLen}
+	if len(expiry) == 0 {
+		return p, nil
+	}
+	t := time.Unix(0, int64(binary.BigEndian.Uint64(expiry))).UTC()
+	return p, &t
 }
 
 func rangeOp(seq base.SeqNum, start, end []byte) Op {
@@ -190,22 +223,43 @@ func unbounded(end []byte) []byte {
 
 // TableInfo is a table as an edit of the manifest describes it.
 type TableInfo struct {
-	Level       int    `json:"level"`
-	Num         uint64 `json:"num"`
-	File        uint64 `json:"file"`
-	UID         string `json:"uid,omitempty"`
-	Size        int64  `json:"size,omitempty"`
-	Clipped     bool   `json:"clipped,omitempty"`
-	Smallest    Bytes  `json:"smallest"`
-	Largest     Bytes  `json:"largest"` // null for no bound
-	Exclusive   bool   `json:"largest_exclusive,omitempty"`
-	SmallestSeq uint64 `json:"smallest_seq"`
-	LargestSeq  uint64 `json:"largest_seq"`
-	GlobalSeq   uint64 `json:"global_seq,omitempty"`
-	Entries     uint64 `json:"entries"`
-	Deletes     uint64 `json:"deletes,omitempty"`
-	RangeDels   uint64 `json:"range_deletes,omitempty"`
-	TTLs        uint64 `json:"expiring,omitempty"`
+	Level       int       `json:"level"`
+	Num         uint64    `json:"num"`
+	File        uint64    `json:"file"`
+	UID         string    `json:"uid,omitempty"`
+	Size        int64     `json:"size,omitempty"`
+	Clipped     bool      `json:"clipped,omitempty"`
+	Smallest    Bytes     `json:"smallest"`
+	Largest     Bytes     `json:"largest"` // null for no bound
+	Exclusive   bool      `json:"largest_exclusive,omitempty"`
+	SmallestSeq uint64    `json:"smallest_seq"`
+	LargestSeq  uint64    `json:"largest_seq"`
+	GlobalSeq   uint64    `json:"global_seq,omitempty"`
+	Entries     uint64    `json:"entries"`
+	Deletes     uint64    `json:"deletes,omitempty"`
+	RangeDels   uint64    `json:"range_deletes,omitempty"`
+	TTLs        uint64    `json:"expiring,omitempty"`
+	Blobs       []BlobUse `json:"blobs,omitempty"` // the blob files that it needs; an estimate where Clipped
+}
+
+// BlobUse is what a table needs of a blob file.
+type BlobUse struct {
+	File   uint64 `json:"file"`
+	Values uint64 `json:"values"`
+	Bytes  int64  `json:"bytes"` // as they are stored
+}
+
+// BlobInfo is a blob file as an edit of the manifest describes it.
+type BlobInfo struct {
+	Num    uint64 `json:"num"`
+	UID    string `json:"uid"`
+	Size   int64  `json:"size"`
+	Values uint64 `json:"values"`
+	Bytes  int64  `json:"bytes"` // of all values, as they are stored
+}
+
+func (b *BlobInfo) String() string {
+	return fmt.Sprintf("blob file %d, %d bytes, %d values of %d bytes", b.Num, b.Size, b.Values, b.Bytes)
 }
 
 func tableInfo(level int, m *manifest.FileMeta) TableInfo {
@@ -217,6 +271,9 @@ func tableInfo(level int, m *manifest.FileMeta) TableInfo {
 	}
 	if m.Unbounded() {
 		t.Largest = nil
+	}
+	for _, u := range m.Blobs {
+		t.Blobs = append(t.Blobs, BlobUse{uint64(u.File), u.Values, u.Bytes})
 	}
 	return t
 }
@@ -242,6 +299,9 @@ func (t *TableInfo) String() string {
 	if t.Clipped {
 		s += fmt.Sprintf(", a part of file %d", t.File)
 	}
+	for _, u := range t.Blobs {
+		s += fmt.Sprintf("; %d values of %d bytes in blob file %d", u.Values, u.Bytes, u.File)
+	}
 	return s
 }
 
@@ -254,6 +314,7 @@ type ManifestRecord struct {
 	Mark     int64            `json:"mark,omitempty"`
 	Added    []TableInfo      `json:"added,omitempty"`
 	Deleted  []DeletedTable   `json:"deleted,omitempty"`
+	Blobs    []BlobInfo       `json:"added_blobs,omitempty"`
 	MinLog   uint64           `json:"min_log,omitempty"`
 	NextFile uint64           `json:"next_file,omitempty"`
 	LastSeq  uint64           `json:"last_seq,omitempty"`
@@ -286,6 +347,9 @@ func (r *ManifestRecord) String() string {
 	}
 	for _, d := range r.Deleted {
 		fmt.Fprintf(&b, "\n           - table %d L%d", d.Num, d.Level)
+	}
+	for i := range r.Blobs {
+		fmt.Fprintf(&b, "\n           + %v", &r.Blobs[i])
 	}
 	for i := range r.Added {
 		fmt.Fprintf(&b, "\n           + %v", &r.Added[i])
@@ -325,6 +389,9 @@ func (r *ManifestRecord) edit(e *manifest.Edit) {
 	r.MinLog, r.NextFile, r.LastSeq = uint64(e.MinLog), uint64(e.NextFile), uint64(e.LastSeq)
 	for _, d := range e.Deleted {
 		r.Deleted = append(r.Deleted, DeletedTable{d.Level, uint64(d.Num)})
+	}
+	for _, b := range e.AddedBlobs {
+		r.Blobs = append(r.Blobs, BlobInfo{uint64(b.Num), fmt.Sprintf("%016x", b.UID), b.Size, b.Values, b.Bytes})
 	}
 	for _, a := range e.Added {
 		r.Added = append(r.Added, tableInfo(a.Level, a.Meta))

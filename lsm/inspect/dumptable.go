@@ -52,6 +52,7 @@ type TableAbout struct {
 	Size        int64  `json:"size"`
 	UID         string `json:"uid"`
 	External    bool   `json:"external,omitempty"` // made to be ingested
+	Blob        bool   `json:"blob,omitempty"`     // a blob file: values to which tables refer
 	Compression string `json:"compression"`
 	Blocks      uint64 `json:"blocks"`
 	Smallest    Bytes  `json:"smallest"`
@@ -63,23 +64,30 @@ type TableAbout struct {
 	Deletes     uint64 `json:"deletes"`
 	RangeDels   uint64 `json:"range_deletes"`
 	TTLs        uint64 `json:"expiring"`
+	BlobRefs    uint64 `json:"blob_refs,omitempty"` // records whose values are in blob files
 	RawBytes    uint64 `json:"raw_bytes"`
 }
 
 func (t *TableAbout) String() string {
-	return fmt.Sprintf("%d bytes, id %s, %s, %d blocks, keys %v to %v, #%d..#%d\n"+
-		"%d entries, of them %d deletes and %d expiring; %d range deletes; %d bytes of keys and values",
-		t.Size, t.UID, t.Compression, t.Blocks, t.Smallest, t.Largest, t.SmallestSeq, t.LargestSeq,
-		t.Entries, t.Deletes, t.TTLs, t.RangeDels, t.RawBytes)
+	s := fmt.Sprintf("%d bytes, id %s, %s, %d blocks, keys %v to %v, #%d..#%d\n",
+		t.Size, t.UID, t.Compression, t.Blocks, t.Smallest, t.Largest, t.SmallestSeq, t.LargestSeq)
+	if t.Blob {
+		return s + fmt.Sprintf("blob file: %d values; %d bytes of keys and values", t.Entries, t.RawBytes)
+	}
+	s += fmt.Sprintf("%d entries, of them %d deletes and %d expiring", t.Entries, t.Deletes, t.TTLs)
+	if t.BlobRefs > 0 {
+		s += fmt.Sprintf(", %d with values in blob files", t.BlobRefs)
+	}
+	return s + fmt.Sprintf("; %d range deletes; %d bytes of keys and values", t.RangeDels, t.RawBytes)
 }
 
 func tableAbout(m *sstable.Remains, size int64) *TableAbout {
 	p := m.Props
 	a := &TableAbout{
-		Size: size, UID: fmt.Sprintf("%016x", m.UID), External: p.Kind == sstable.External, Compression: "none",
+		Size: size, UID: fmt.Sprintf("%016x", m.UID), External: p.Kind == sstable.External, Blob: p.Kind == sstable.Blob, Compression: "none",
 		Blocks: p.Blocks, Smallest: p.Smallest, Largest: p.Largest, Exclusive: p.LargestExclusive,
 		SmallestSeq: uint64(p.SmallestSeq), LargestSeq: uint64(p.LargestSeq),
-		Entries: p.Entries, Deletes: p.Deletes, RangeDels: p.RangeDels, TTLs: p.TTLs,
+		Entries: p.Entries, Deletes: p.Deletes, RangeDels: p.RangeDels, TTLs: p.TTLs, BlobRefs: p.BlobRefs,
 		RawBytes: p.RawKeyBytes + p.RawValueBytes,
 	}
 	if p.Compression == sstable.Snappy {
@@ -88,7 +96,8 @@ func tableAbout(m *sstable.Remains, size int64) *TableAbout {
 	return a
 }
 
-// DumpTable shows everything that can be read of a table. Of one that was ingested,
+// DumpTable shows everything that can be read of a table, or of a blob file; references to
+// blob files are not followed. Of a table that was ingested,
 // the sequence numbers are those in the file, 0. An error of fn ends the work and is
 // returned.
 func DumpTable(fs vfs.FS, name string, o *Options, fn func(*TableRecord) error) error {
@@ -138,6 +147,9 @@ func DumpTable(fs vfs.FS, name string, o *Options, fn func(*TableRecord) error) 
 		}
 		op := makeOp(kv.Trailer.Seq(), kv.Trailer.Kind(), kv.Key, kv.Value)
 		show(TableRecord{Op: &op})
+		if kv.Trailer.Kind().Blob() && op.Blob == nil {
+			show(TableRecord{Damage: &Finding{Severity: Damage, File: name, Offset: at, Lower: op.Key, Upper: op.Key, Problem: "malformed reference to a blob file"}})
+		}
 	}
 	return failed
 }

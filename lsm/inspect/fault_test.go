@@ -142,6 +142,17 @@ var readers = []struct {
 			})
 		})
 	}},
+	{"DumpTable of blob files", func(t *testing.T, fs vfs.FS) (string, []Finding, error) {
+		return dumpAll(t, fs, ".blob", func(name string, b *strings.Builder, found *[]Finding) error {
+			return DumpTable(fs, name, nil, func(r *TableRecord) error {
+				if r.Damage != nil {
+					*found = append(*found, *r.Damage)
+				}
+				fmt.Fprintln(b, r)
+				return nil
+			})
+		})
+	}},
 	{"DumpManifest", func(t *testing.T, fs vfs.FS) (string, []Finding, error) {
 		return dumpAll(t, fs, "", func(name string, b *strings.Builder, _ *[]Finding) error {
 			if !strings.Contains(name, "MANIFEST") {

@@ -2,8 +2,8 @@
 // is built on it.
 //
 //	report, err := inspect.Check(vfs.OS, "data", nil)    // what is wrong, all of it
-//	stats, err := inspect.Stats(vfs.OS, "data", nil)     // levels, sizes, filters, amplifications
-//	err := inspect.DumpLog(vfs.OS, "data/000012.log", nil, fn)      // also DumpTable, DumpManifest
+//	stats, err := inspect.Stats(vfs.OS, "data", nil)     // levels, blob files, filters, amplifications
+//	err := inspect.DumpLog(vfs.OS, "data/000012.log", nil, fn)      // also DumpTable (blob files too), DumpManifest
 //	report, err := inspect.Salvage(vfs.OS, "data", "saved", nil)    // a new store of what can be read
 //
 // Nothing here writes to the store that is looked at, takes its lock, or needs it to
@@ -215,11 +215,11 @@ const tries = 20
 
 // listing is what a directory holds.
 type listing struct {
-	logs, tables, manifests []base.FileNum // ascending
-	current, tmp            bool
-	others                  []string // no names of ours, LOCK left out
-	sizes                   map[string]int64
-	bytes                   int64
+	logs, tables, blobs, manifests []base.FileNum // ascending
+	current, tmp                   bool
+	others                         []string // no names of ours, LOCK left out
+	sizes                          map[string]int64
+	bytes                          int64
 }
 
 func list(fs vfs.FS, dir string) (*listing, error) {
@@ -257,6 +257,8 @@ func list(fs vfs.FS, dir string) (*listing, error) {
 			l.logs = append(l.logs, num)
 		case manifest.FileTable:
 			l.tables = append(l.tables, num)
+		case manifest.FileBlob:
+			l.blobs = append(l.blobs, num)
 		case manifest.FileManifest:
 			l.manifests = append(l.manifests, num)
 		case manifest.FileCurrent:
@@ -267,11 +269,11 @@ func list(fs vfs.FS, dir string) (*listing, error) {
 			ours--
 		}
 	}
-	for _, nums := range [][]base.FileNum{l.logs, l.tables, l.manifests} {
+	for _, nums := range [][]base.FileNum{l.logs, l.tables, l.blobs, l.manifests} {
 		sortNums(nums)
 	}
 	if ours == 0 {
-		return nil, fmt.Errorf("%w in %s: it has no CURRENT, log, table or manifest", ErrNoStore, dir)
+		return nil, fmt.Errorf("%w in %s: it has no CURRENT, log, table, blob file or manifest", ErrNoStore, dir)
 	}
 	return l, nil
 }

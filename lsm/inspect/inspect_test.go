@@ -23,10 +23,11 @@ func must(t testing.TB, err error) {
 }
 
 func options(fs vfs.FS) *lsm.Options {
-	return &lsm.Options{FS: fs, Executor: lsm.NewStepper(), Seed: 1, Memory: 8 << 20, Durability: lsm.OS}
+	return &lsm.Options{FS: fs, Executor: lsm.NewStepper(), Seed: 1, Memory: 8 << 20, Durability: lsm.OS, BlobThreshold: 94}
 }
 
-// small makes a store with two tables and a live log: 100 keys, of which "k050" to
+// small makes a store with two tables, a blob file that has the values of most keys, and a
+// live log: 100 keys, of which "k050" to
 // "k059" were deleted by range, "k099" by itself, and "k000" has been overwritten in
 // the log.
 func small(t testing.TB) *vfs.Mem {
@@ -163,7 +164,7 @@ func TestBytesJSON(t *testing.T) {
 // FuzzDump gives every dump arbitrary files.
 func FuzzDump(f *testing.F) {
 	fs := small(f)
-	for _, suffix := range []string{".sst", ".log", ""} {
+	for _, suffix := range []string{".sst", ".blob", ".log", ""} {
 		for _, name := range files(f, fs, suffix) {
 			x, err := fs.Open(name)
 			must(f, err)
@@ -177,7 +178,7 @@ func FuzzDump(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fs := vfs.NewMem()
 		must(t, fs.MkdirAll(dir))
-		for _, name := range []string{"CURRENT", "MANIFEST-000001", "000004.log", "000003.sst"} {
+		for _, name := range []string{"CURRENT", "MANIFEST-000001", "000004.log", "000003.sst", "000005.blob"} {
 			x, err := fs.Create(filepath.Join(dir, name))
 			must(t, err)
 			_, err = x.WriteAt(b, 0)

@@ -67,10 +67,12 @@ func (r *SalvageReport) String() string {
 // deletes and range deletes respected, values that expire with their time. It reads
 // around damaged blocks and log records, finds blocks without an index and the table
 // of another file by its id; without a manifest it takes all tables that there are,
-// in the order of their sequence numbers. What it could not read is in the report.
+// in the order of their sequence numbers. Values in blob files are read wherever a table
+// refers to one that checks out, whatever else is left of the file; what no table refers
+// to stays away. What it could not read is in the report.
 //
 // Where a delete was lost, what it deleted may come back, and where a newest version
-// was lost, an older one may. Of a crashed store Salvage may have commits that Open
+// was lost, or its value, an older one may. Of a crashed store Salvage may have commits that Open
 // drops, since they lie behind the torn end of a log.
 //
 // src is not changed, and must not be open in a process. The operations of logs are
@@ -147,6 +149,8 @@ type salvager struct {
 	sources []base.Iter // newest file first
 	dels    []rangedel.Tombstone
 	files   []vfs.File
+	blobs   map[base.FileNum]*salvagedBlob
+	blobIDs map[base.FileNum]uint64
 	mems    []*logTable
 	lastSeq base.SeqNum
 	logSeq  base.SeqNum // of the last record in the logs so far
@@ -223,19 +227,34 @@ func (s *salvager) manifest() {
 	}
 }
 
+// leastBlob is the length of values that go into blob files: the default of
+// lsm.Options.BlobThreshold.
+const leastBlob = 4 << 10
+
 // write merges all sources into the tables of a new store.
 func (s *salvager) write(dst string) error {
 	next := base.FileNum(1)
+	create := func(kind manifest.FileKind) (vfs.File, string, base.FileNum, uint64, error) {
+		next++
+		name := manifest.Path(dst, kind, next)
+		f, err := s.fs.Create(name)
+		return f, name, next, rand.Uint64() | 1, err
+	}
+	all := &withValues{s: s, dels: rangedel.Build(s.dels)}
+	all.it.Init(s.sources)
 	job := compaction.Job{
-		Sources: s.sources, Tombstones: s.dels, OutputLevel: base.NumLevels - 1, AllBottom: true,
+		Sources: []base.Iter{all}, Tombstones: s.dels, OutputLevel: base.NumLevels - 1, AllBottom: true,
 		Bottom:         func(_, _ []byte, _ bool) bool { return true },
 		TargetFileSize: 32 << 20,
 		Writer:         sstable.WriterOptions{Compression: sstable.Snappy, FilterBitsPerKey: 10},
 		NewOutput: func() (vfs.File, string, base.FileNum, uint64, error) {
-			next++
-			name := manifest.Path(dst, manifest.FileTable, next)
-			f, err := s.fs.Create(name)
-			return f, name, next, rand.Uint64() | 1, err
+			return create(manifest.FileTable)
+		},
+		Blobs: compaction.BlobPolicy{
+			Least: leastBlob, FileSize: 64 << 20,
+			NewFile: func() (vfs.File, string, base.FileNum, uint64, error) {
+				return create(manifest.FileBlob)
+			},
 		},
 	}
 	s.sources = nil
@@ -254,10 +273,16 @@ func (s *salvager) write(dst string) error {
 			SmallestSeq: m.SmallestSeq, LargestSeq: m.LargestSeq,
 			Entries: m.Entries, Deletes: m.Deletes, RangeDels: m.RangeDels, TTLs: m.TTLs,
 			MinExpiry: m.MinExpiry, MaxExpiry: m.MaxExpiry, RawBytes: m.RawKeyBytes + m.RawValueBytes,
+			Blobs: o.Uses,
 		})
 		s.r.Bytes += m.Size
 	}
-	v, err := manifest.NewVersion(levels)
+	var blobs []*manifest.BlobMeta
+	for _, b := range made.Blobs {
+		blobs = append(blobs, &manifest.BlobMeta{Num: b.Num, UID: b.Meta.UID, Size: b.Meta.Size, Values: b.Meta.Entries, Bytes: b.Bytes})
+		s.r.Bytes += b.Meta.Size
+	}
+	v, err := manifest.NewVersion(levels, blobs...)
 	if err != nil {
 		return err
 	}

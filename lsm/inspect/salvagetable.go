@@ -13,7 +13,7 @@ import (
 
 // openTables makes sources of all tables that count.
 func (s *salvager) openTables() error {
-	uids := s.tableIDs()
+	uids := s.fileIDs(manifest.FileTable, s.l.tables)
 	var metas []*manifest.FileMeta
 	if s.t != nil {
 		for _, p := range s.t.tables() {
@@ -55,11 +55,11 @@ func (s *salvager) openTables() error {
 	return nil
 }
 
-// tableIDs returns the unique id of every table file, 0 where its footer is lost.
-func (s *salvager) tableIDs() map[base.FileNum]uint64 {
+// fileIDs returns the unique ids of table or blob files, 0 where a footer is lost.
+func (s *salvager) fileIDs(kind manifest.FileKind, nums []base.FileNum) map[base.FileNum]uint64 {
 	ids := make(map[base.FileNum]uint64)
-	for _, num := range s.l.tables {
-		name := manifest.Path(s.dir, manifest.FileTable, num)
+	for _, num := range nums {
+		name := manifest.Path(s.dir, kind, num)
 		id, err := s.peek(name)
 		if ioFailed(err) {
 			s.unread(name, "its id", err)
@@ -69,7 +69,7 @@ func (s *salvager) tableIDs() map[base.FileNum]uint64 {
 	return ids
 }
 
-// peek returns the unique id of a table file, 0 if its footer is lost.
+// peek returns the unique id of a table or blob file, 0 if its footer is lost.
 func (s *salvager) peek(name string) (uint64, error) {
 	file, err := s.fs.Open(name)
 	if err != nil {
@@ -153,6 +153,10 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 	}
 	if m.HasFooter && uid != 0 && m.UID != uid {
 		all(fmt.Sprintf("the file holds another table, %016x", m.UID), nil)
+		return nil
+	}
+	if m.Props != nil && m.Props.Kind == sstable.Blob {
+		all("the file holds values only", nil)
 		return nil
 	}
 	if len(m.Blocks) == 0 && len(m.RangeDels) == 0 && (meta == nil || meta.Entries > 0) {

@@ -23,10 +23,18 @@ func (t *tree) stale(fs vfs.FS, dir string, l *listing) (because string, err err
 		for _, p := range t.live {
 			known[p.meta.File] = true
 		}
-		for _, num := range l.tables {
-			if !known[num] {
-				return fmt.Sprintf("it says that the store was never opened, but %s has data", manifest.FileName(manifest.FileTable, num)), nil
-			}
+		for _, b := range t.blobs() {
+			known[b.Num] = true
+		}
+		unknown := func(num base.FileNum) bool { return !known[num] }
+		name := ""
+		if i := slices.IndexFunc(l.tables, unknown); i >= 0 {
+			name = manifest.FileName(manifest.FileTable, l.tables[i])
+		} else if i := slices.IndexFunc(l.blobs, unknown); i >= 0 {
+			name = manifest.FileName(manifest.FileBlob, l.blobs[i])
+		}
+		if name != "" {
+			return fmt.Sprintf("it says that the store was never opened, but %s has data", name), nil
 		}
 	}
 	for _, num := range l.logs {

@@ -20,7 +20,7 @@ type LevelStats struct {
 	Level      int     `json:"level"` // -1 for the sum
 	Tables     int     `json:"tables"`
 	Bytes      int64   `json:"bytes"`      // of the files; clipped tables by their live part
-	RawBytes   uint64  `json:"raw_bytes"`  // keys and values before compression
+	RawBytes   uint64  `json:"raw_bytes"`  // keys and values before compression, those in blob files aside
 	DataBytes  int64   `json:"data_bytes"` // data blocks as they are on disk
 	DataRatio  float64 `json:"data_ratio"` // DataBytes / RawBytes
 	Entries    uint64  `json:"entries"`
@@ -47,12 +47,24 @@ type LevelStats struct {
 	probes, hits int
 }
 
+// BlobStats are the values that stand outside of the tables.
+type BlobStats struct {
+	Files      int     `json:"files"`
+	Bytes      int64   `json:"bytes"`       // of the files
+	ValueBytes int64   `json:"value_bytes"` // of the values in them, as they are stored
+	LiveBytes  int64   `json:"live_bytes"`  // of those that tables refer to; estimated after an excise
+	Garbage    float64 `json:"garbage"`     // share of ValueBytes that no table refers to
+	Values     uint64  `json:"values"`      // in the files
+	LiveValues uint64  `json:"live_values"` // references of tables; estimated after an excise
+}
+
 // StoreStats is what Stats tells about a store.
 type StoreStats struct {
 	Dir      string       `json:"dir"`
 	Closed   bool         `json:"closed"`
 	Levels   []LevelStats `json:"levels"` // those with tables
 	Total    LevelStats   `json:"total"`
+	Blobs    BlobStats    `json:"blobs"`
 	Logs     int          `json:"logs"`
 	LogBytes int64        `json:"log_bytes"`
 	Other    int64        `json:"other_bytes"` // manifest, CURRENT, files not needed
@@ -68,12 +80,12 @@ type StoreStats struct {
 	// measured filters.
 	ExpectedReads float64 `json:"expected_block_reads_absent_key"`
 
-	Findings []Finding `json:"findings,omitempty"` // tables that are damaged or cannot be read
+	Findings []Finding `json:"findings,omitempty"` // tables and blob files that are damaged or cannot be read
 }
 
 // Stats describes the store in dir from its manifest and from what tables say of
-// themselves: data blocks are not read, see Check for that. A store whose manifest is
-// damaged, or cannot be read, is an error, and ErrBusy one in which tables vanished
+// themselves: data blocks and values are not read, see Check for that. A store whose manifest is
+// damaged, or cannot be read, is an error, and ErrBusy one in which files vanished
 // during every look.
 func Stats(fs vfs.FS, dir string, o *Options) (*StoreStats, error) {
 	for try := 1; ; try++ {
@@ -106,7 +118,7 @@ func Stats(fs vfs.FS, dir string, o *Options) (*StoreStats, error) {
 	}
 }
 
-// stats is Stats for one state of the manifest. missing says that a table of it is not
+// stats is Stats for one state of the manifest. missing says that a file of it is not
 // there.
 func stats(fs vfs.FS, dir string, l *listing, st *manifest.State, o *Options) (s *StoreStats, missing bool) {
 	s = &StoreStats{Dir: dir, Closed: st.Closed, LastSeq: uint64(st.LastSeq), Levels: []LevelStats{}}
@@ -121,21 +133,27 @@ func stats(fs vfs.FS, dir string, l *listing, st *manifest.State, o *Options) (s
 	for level := range st.Version.Levels {
 		total += st.Version.Size(level)
 	}
+	for _, b := range st.Version.Blobs {
+		total += b.Size
+	}
 	bar := o.tracker(total)
 	s.Total.Level = -1
 	rnd := rand.New(rand.NewPCG(1, 2))
 	counted := make(map[base.FileNum]bool)
+	bad := func(err error, name string) {
+		d := finding(err, name)
+		if d.Advice = "kvctl check tells more"; d.Severity == Unread {
+			d.Advice = adviseUnread(d.Err)
+		}
+		missing = missing || isNotExist(err)
+		s.Findings = append(s.Findings, d)
+	}
 	for level, files := range st.Version.Levels {
 		x := LevelStats{Level: level}
 		for _, f := range files {
 			bar.file("table", manifest.FileName(manifest.FileTable, f.File))
 			if err := x.table(fs, dir, f, rnd); err != nil {
-				d := finding(err, manifest.Path(dir, manifest.FileTable, f.File))
-				if d.Advice = "kvctl check tells more"; d.Severity == Unread {
-					d.Advice = adviseUnread(d.Err)
-				}
-				missing = missing || isNotExist(err)
-				s.Findings = append(s.Findings, d)
+				bad(err, manifest.Path(dir, manifest.FileTable, f.File))
 			}
 			if !counted[f.File] {
 				counted[f.File] = true
@@ -149,6 +167,16 @@ func stats(fs vfs.FS, dir string, l *listing, st *manifest.State, o *Options) (s
 			s.Levels = append(s.Levels, x)
 		}
 	}
+	for i := range st.Version.Blobs {
+		b := &st.Version.Blobs[i]
+		bar.file("blob file", manifest.FileName(manifest.FileBlob, b.Num))
+		if err := s.Blobs.add(fs, dir, b); err != nil {
+			bad(err, manifest.Path(dir, manifest.FileBlob, b.Num))
+		}
+		s.Other -= b.Size
+		bar.add(b.Size)
+	}
+	s.Blobs.finish(st.Version)
 	s.Other = max(0, s.Other-s.LogBytes)
 	s.Total.finish(st.LastSeq)
 	s.amplify()
@@ -206,6 +234,39 @@ func (x *LevelStats) table(fs vfs.FS, dir string, f *manifest.FileMeta, rnd *ran
 		}
 	}
 	return nil
+}
+
+// add adds a blob file, and sees that values in it can be read.
+func (x *BlobStats) add(fs vfs.FS, dir string, b *manifest.Blob) error {
+	x.Files++
+	x.Bytes += b.Size
+	x.ValueBytes += b.Bytes
+	x.LiveBytes += b.Bytes - b.Garbage()
+	x.Values += b.Values
+	name := manifest.Path(dir, manifest.FileBlob, b.Num)
+	file, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	r, err := sstable.NewReader(file, sstable.ReaderOptions{Name: name, UID: b.UID, Size: b.Size, BlobsOnly: true})
+	if err != nil {
+		_ = file.Close()
+		return err
+	}
+	return r.Close()
+}
+
+func (x *BlobStats) finish(v *manifest.Version) {
+	for _, files := range v.Levels {
+		for _, f := range files {
+			for _, u := range f.Blobs {
+				x.LiveValues += u.Values
+			}
+		}
+	}
+	if x.ValueBytes > 0 {
+		x.Garbage = 1 - float64(x.LiveBytes)/float64(x.ValueBytes)
+	}
 }
 
 func (x *LevelStats) expiry(from, to time.Time) {
@@ -288,6 +349,10 @@ func (s *StoreStats) String() string {
 		row(&s.Levels[i], fmt.Sprintf("L%d", s.Levels[i].Level))
 	}
 	row(&s.Total, "all")
+	if x := &s.Blobs; x.Files > 0 {
+		fmt.Fprintf(&b, "blob files %d with %d bytes: %d values in %d bytes, tables refer to %d in %d; %.1f%% is garbage\n",
+			x.Files, x.Bytes, x.Values, x.ValueBytes, x.LiveValues, x.LiveBytes, 100*x.Garbage)
+	}
 	fmt.Fprintf(&b, "logs %d with %d bytes; other files %d bytes; filters and indexes take %d bytes of memory\n",
 		s.Logs, s.LogBytes, s.Other, s.Total.IndexBytes)
 	fmt.Fprintf(&b, "%d ingested tables, %d cut by an excise; last sequence number %d\n", s.Total.Ingested, s.Total.Clipped, s.LastSeq)

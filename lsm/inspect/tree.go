@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,8 +24,9 @@ type placed struct {
 // cannot be read or does not fit is reported, and those after it still count.
 type tree struct {
 	num     base.FileNum
-	live    map[base.FileNum]placed // by FileMeta.Num
-	deleted map[base.FileNum]bool   // physical files that an edit took away
+	live    map[base.FileNum]placed             // by FileMeta.Num
+	added   map[base.FileNum]*manifest.BlobMeta // blob files, also those that are gone
+	deleted map[base.FileNum]bool               // physical files that an edit took away
 	minLog  base.FileNum
 	next    base.FileNum
 	lastSeq base.SeqNum
@@ -38,7 +40,7 @@ type tree struct {
 func readTree(fs vfs.FS, dir string, num base.FileNum, expect wal.Expect, report func(Finding)) *tree {
 	t := &tree{
 		num: num, live: make(map[base.FileNum]placed), deleted: make(map[base.FileNum]bool),
-		ends: make(map[base.FileNum]int64), whole: true,
+		ends: make(map[base.FileNum]int64), added: make(map[base.FileNum]*manifest.BlobMeta), whole: true,
 	}
 	name := manifest.Path(dir, manifest.FileManifest, num)
 	bad := func(f Finding) {
@@ -110,6 +112,12 @@ func (t *tree) apply(e *manifest.Edit) error {
 		t.live[a.Meta.Num] = placed{a.Level, a.Meta}
 		t.lastSeq = max(t.lastSeq, a.Meta.LargestSeq)
 	}
+	for _, b := range e.AddedBlobs {
+		if t.added[b.Num] != nil {
+			err = fmt.Errorf("adds blob file %d, which is there already", b.Num)
+		}
+		t.added[b.Num] = b
+	}
 	for _, p := range t.live {
 		delete(t.deleted, p.meta.File)
 	}
@@ -131,7 +139,7 @@ func (t *tree) version() (*manifest.Version, error) {
 	for _, p := range t.live {
 		levels[p.level] = append(levels[p.level], p.meta)
 	}
-	return manifest.NewVersion(levels)
+	return manifest.NewVersion(levels, t.blobs()...)
 }
 
 // tables returns the live tables by level, in the order of their numbers.
@@ -146,5 +154,22 @@ func (t *tree) tables() []placed {
 		}
 		return int(int64(a.meta.Num) - int64(b.meta.Num))
 	})
+	return out
+}
+
+// blobs returns the blob files that live tables refer to, ascending, as far as an edit has
+// added them.
+func (t *tree) blobs() []*manifest.BlobMeta {
+	seen := make(map[base.FileNum]bool)
+	var out []*manifest.BlobMeta
+	for _, p := range t.live {
+		for _, u := range p.meta.Blobs {
+			if b := t.added[u.File]; b != nil && !seen[u.File] {
+				seen[u.File] = true
+				out = append(out, b)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *manifest.BlobMeta) int { return cmp.Compare(a.Num, b.Num) })
 	return out
 }

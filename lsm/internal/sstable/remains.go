@@ -3,6 +3,7 @@ package sstable
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -296,7 +297,10 @@ func PeekUID(f io.ReaderAt, size int64) (uint64, bool) {
 		return 0, false
 	}
 	ft, err := decodeFooter(b, off, 0)
-	return ft.uid, err == nil
+	if err != nil {
+		return 0, false
+	}
+	return ft.uid, true
 }
 
 // Parts are the bytes that the parts of a table take in the file.
@@ -308,4 +312,30 @@ func (r *Reader) Parts() Parts {
 		Data: int64(r.ft.filter.off), Filter: int64(r.ft.filter.len), RangeDels: int64(r.ft.rangeDels.len),
 		Props: int64(r.ft.props.len), Index: int64(r.ft.index.len),
 	}
+}
+
+// ReadBlob returns the value of key at ref in f, a blob file of size bytes whose blocks
+// were sealed under uid, and the trailer under which it was written. It needs no other
+// part of the file. The bytes are the caller's.
+func ReadBlob(f io.ReaderAt, name string, size int64, uid uint64, key []byte, ref base.BlobRef) ([]byte, base.Trailer, error) {
+	bad := func(err error) error {
+		k := bytes.Clone(key)
+		return &base.CorruptionError{File: name, Offset: int64(ref.Offset), Lower: k, Upper: k, Err: err}
+	}
+	if int64(ref.Len) > size || int64(ref.Offset) > size-int64(ref.Len) {
+		return nil, 0, bad(fmt.Errorf("the file ends before, at %d", size))
+	}
+	raw := make([]byte, ref.Len)
+	if err := readFull(f, name, raw, int64(ref.Offset)); err != nil {
+		return nil, 0, err
+	}
+	b, err := unseal(raw, uid, int64(ref.Offset))
+	if err != nil {
+		return nil, 0, bad(err)
+	}
+	v, t, ok := block.Only(b, key)
+	if !ok || t.Kind() != base.KindSet || len(v) != int(ref.ValueLen) {
+		return nil, 0, bad(errNotTheValue)
+	}
+	return v, t, nil
 }

@@ -505,36 +505,53 @@ func TestGetAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A long scan reads ahead and leaves the cache alone; a short one fills it.
+// A scan reads ahead and fills a cache that has room. A full one it leaves alone, but for
+// the first blocks of a scan that comes again.
 func TestScanAndCache(t *testing.T) {
 	tb := &table{o: WriterOptions{UID: 1, Compression: Snappy}}
 	for i := range 20000 {
 		tb.points = append(tb.points, set(fmt.Sprintf("key%08d", i), 1, strings.Repeat("v", 100)))
 	}
 	b, m := tb.write(t)
-	c := cache.New(16 << 20)
-	r := open(t, b, ReaderOptions{Cache: c, Stats: new(Stats)})
-	it, _ := r.NewIter(IterOptions{})
-	for kv := it.First(); kv != nil; kv = it.Next() {
+	for _, room := range []bool{true, false} {
+		capacity := int64(1 << 20) // of some 2.4 MB
+		if room {
+			capacity = 16 << 20
+		}
+		c := cache.New(capacity)
+		defer c.Close()
+		r := open(t, b, ReaderOptions{Cache: c, Stats: new(Stats)})
+		it, _ := r.NewIter(IterOptions{})
+		walk := func(from string, rows int) (reads, inserted int64) {
+			reads, inserted = r.o.Stats.BlockReads.Load(), c.Stats().Inserted
+			for kv := it.SeekGE([]byte(from)); kv != nil && rows > 0; kv = it.Next() {
+				rows--
+			}
+			return r.o.Stats.BlockReads.Load() - reads, c.Stats().Inserted - inserted
+		}
+		if reads, inserted := walk("", 20000); reads != int64(m.Blocks) || room && inserted != reads {
+			t.Errorf("room %v: %d reads of %d blocks, %d put into the cache", room, reads, m.Blocks, inserted)
+		}
+		if reads, inserted := walk("", 20000); room && reads > 0 || !room && inserted > keepUpTo {
+			t.Errorf("room %v: %d reads the second time, %d put into the cache", room, reads, inserted)
+		}
+		for range 3 {
+			walk("key00010000", 300)
+		}
+		if reads, _ := walk("key00010000", 300); reads > 0 {
+			t.Errorf("room %v: %d reads of a short scan that was there before", room, reads)
+		}
+		for kv := it.Last(); kv != nil; kv = it.Prev() {
+		}
+		_ = it.Close()
+		inserted := c.Stats().Inserted
+		r.InitIter(it, IterOptions{Sequential: true})
+		for kv := it.First(); kv != nil; kv = it.Next() {
+		}
+		if n := c.Stats().Inserted; n != inserted {
+			t.Errorf("a sequential iterator put %d blocks into the cache", n-inserted)
+		}
+		_ = it.Close()
+		_ = r.Close()
 	}
-	if n := c.Stats().Inserted; n != readAheadAfter+1 {
-		t.Errorf("a scan put %d blocks into the cache", n)
-	}
-	if n := r.o.Stats.BlockReads.Load(); n != int64(m.Blocks) {
-		t.Errorf("%d reads of %d blocks", n, m.Blocks)
-	}
-	for kv := it.Last(); kv != nil; kv = it.Prev() {
-	}
-	if n := r.o.Stats.BlockReads.Load(); n > 2*int64(m.Blocks) {
-		t.Errorf("%d reads of %d blocks, both ways", n, m.Blocks)
-	}
-	_ = it.Close()
-	inserted := c.Stats().Inserted
-	r.InitIter(it, IterOptions{Sequential: true})
-	for kv := it.First(); kv != nil; kv = it.Next() {
-	}
-	if n := c.Stats().Inserted; n != inserted {
-		t.Errorf("a sequential iterator put %d blocks into the cache", n-inserted)
-	}
-	_ = it.Close()
 }
