@@ -42,7 +42,7 @@ var Pebble = Kind{
 // while it is. So 128 MiB of budget are 64 MiB of blocks and memtables of 64 MiB.
 var PebbleTuned = Kind{
 	Name:   "pebble-tuned",
-	Help:   "Pebble as its own benchmark sets it; blocks have half of the memory, and memtables are of 64 MiB, two to four of them",
+	Help:   "Pebble as its own benchmark sets it; blocks have half of the memory, and each of two to four memtables as much, up to 64 MiB",
 	Limits: pebbleLimits,
 	Marker: Pebble.Marker,
 	Open:   func(c Config) (Engine, error) { return openPebble(c, pebbleTuned(c)) },
@@ -79,10 +79,10 @@ func pebbleEqual(c Config) *pebble.Options {
 }
 
 func pebbleTuned(c Config) *pebble.Options {
-	const memtable = 64 << 20
+	memtable := min(64<<20, c.memory()/2)
 	o := pebbleShape()
 	o.CacheSize = c.memory()/2 + 2*memtable // which Pebble charges to it
-	o.MemTableSize = memtable
+	o.MemTableSize = uint64(memtable)
 	o.MaxOpenFiles = 16384
 	o.CompactionConcurrencyRange = func() (int, int) { return 1, 3 }
 	o.Experimental.CompactionGarbageFractionForMaxConcurrency = func() float64 { return -1 }

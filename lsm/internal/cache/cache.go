@@ -153,9 +153,6 @@ func (c *Cache) Get(id, block uint64) (Handle, bool) {
 	return Handle{}, false
 }
 
-// Full reports whether a new block costs another one.
-func (c *Cache) Full() bool { return c.full.Load() }
-
 // Admit reports whether a block that was read from its file is worth a place: always while
 // there is room; then only if Admit was asked for it not long ago.
 func (c *Cache) Admit(id, block uint64) bool {

@@ -33,8 +33,9 @@ const (
 	// readAheadAfter is how many blocks in a row an interactive iterator reads one by
 	// one before it reads ahead.
 	readAheadAfter = 2
-	// keepUpTo is how many blocks in a row it leaves in a full cache, of those that the
-	// cache admits: a short scan may come again, a long one should not sweep it.
+	// keepUpTo is how many blocks in a row it leaves in the cache, of those that the cache
+	// admits: a short scan may come again, a long one should not sweep it, and costs less
+	// when all its blocks are decompressed into the same place.
 	keepUpTo = 64
 )
 
@@ -233,7 +234,7 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 		it.ra.size = 0 // others may be there too
 		return it.pin.data, nil
 	}
-	if !c.Full() || it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i)) {
+	if it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i)) {
 		return it.ra.block(r, i, down, false, &it.pin)
 	}
 	return it.ra.block(r, i, down, false, nil)

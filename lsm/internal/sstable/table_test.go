@@ -505,8 +505,8 @@ func TestGetAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A scan reads ahead and fills a cache that has room. A full one it leaves alone, but for
-// the first blocks of a scan that comes again.
+// A long scan reads ahead and leaves the cache alone; a short one that comes again is
+// there, also when the cache is full.
 func TestScanAndCache(t *testing.T) {
 	tb := &table{o: WriterOptions{UID: 1, Compression: Snappy}}
 	for i := range 20000 {
@@ -529,11 +529,13 @@ func TestScanAndCache(t *testing.T) {
 			}
 			return r.o.Stats.BlockReads.Load() - reads, c.Stats().Inserted - inserted
 		}
-		if reads, inserted := walk("", 20000); reads != int64(m.Blocks) || room && inserted != reads {
+		if reads, inserted := walk("", 20000); reads != int64(m.Blocks) || inserted > keepUpTo+1 {
 			t.Errorf("room %v: %d reads of %d blocks, %d put into the cache", room, reads, m.Blocks, inserted)
 		}
-		if reads, inserted := walk("", 20000); room && reads > 0 || !room && inserted > keepUpTo {
-			t.Errorf("room %v: %d reads the second time, %d put into the cache", room, reads, inserted)
+		if !room { // fill it
+			for i := 0; i < 20000; i += 20 {
+				walk(fmt.Sprintf("key%08d", i), 1)
+			}
 		}
 		for range 3 {
 			walk("key00010000", 300)

@@ -19,9 +19,12 @@ const (
 	aheadChunk   = 64 << 10 // zeros per fill
 	aheadMaxStep = 16 << 10 // a sync of more than this pays for its own blocks
 	aheadPatient = 2        // syncs to see before the first fill
+	// page is what one write fills: what Linux keeps of a file in memory, and counts as
+	// written when a byte of it changes, is as large as the write that made it.
+	page = 4 << 10
 )
 
-var zeros [aheadChunk]byte
+var zeros [page]byte
 
 // fill is called before a sync: the log ends at end and is on disk up to synced.
 func (a *spaceAhead) fill(f vfs.File, end, synced int64) {
@@ -33,11 +36,14 @@ func (a *spaceAhead) fill(f vfs.File, end, synced int64) {
 		return
 	}
 	from := max(a.end, end)
-	if n, err := f.WriteAt(zeros[:], from); err != nil || n < len(zeros) {
-		a.forget()
-		return
+	for at, next := from, int64(0); at < from+aheadChunk; at = next {
+		next = at&^(page-1) + page
+		if n, err := f.WriteAt(zeros[:next-at], at); err != nil || n < int(next-at) {
+			a.forget()
+			return
+		}
+		a.end = next
 	}
-	a.end = from + aheadChunk
 }
 
 // forget is called when the zeros may be gone.
