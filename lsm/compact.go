@@ -326,6 +326,8 @@ type tableFile struct {
 	name string
 }
 
+func (f tableFile) StartWriteback(off, n int64) { vfs.StartWriteback(f.File, off, n) }
+
 func (f tableFile) Sync() error {
 	if err := f.File.Sync(); err != nil {
 		return f.db.poison(fmt.Errorf("sync %s: %w", f.name, err))

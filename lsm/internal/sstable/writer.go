@@ -482,6 +482,7 @@ func (w *Writer) flush() error {
 	if err != nil {
 		return w.fail(fmt.Errorf("%d bytes at offset %d: %w", len(w.buf), w.off, err))
 	}
+	vfs.StartWriteback(w.f, w.off, int64(len(w.buf)))
 	w.off += int64(len(w.buf))
 	if cap(w.buf) > keepBuffer {
 		w.buf = *w.pooled
