@@ -482,11 +482,11 @@ func thinned() int {
 	case *corruptAll:
 		return 1
 	case raceEnabled:
-		return 29
+		return 59
 	case testing.Short():
-		return 7
+		return 13
 	}
-	return 1
+	return 2
 }
 
 // corruption is a kind of damage, with its cases.

@@ -500,8 +500,16 @@ func (s *scene) checkMinimal(t *testing.T, out world) {
 	}
 }
 
+// scenes is how many of n are tried.
+func scenes(n uint64) uint64 {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
+}
+
 func TestRunAgainstModel(t *testing.T) {
-	for seed := range uint64(600) {
+	for seed := range scenes(600) {
 		newScene(rand.New(rand.NewPCG(seed, 11))).check(t)
 	}
 }
@@ -509,7 +517,7 @@ func TestRunAgainstModel(t *testing.T) {
 // The parts of a merge, however they are dealt out, make together what the whole would:
 // no key is lost or there twice, and no tombstone ends at a cut.
 func TestPartsAgainstModel(t *testing.T) {
-	for seed := range uint64(1500) {
+	for seed := range scenes(1500) {
 		r := rand.New(rand.NewPCG(seed, 23))
 		s := newScene(r)
 		s.cut(r)

@@ -107,7 +107,7 @@ func TestBlobs(t *testing.T) {
 		defer blocks.Close()
 		for _, o := range []ReaderOptions{{BlobsOnly: true}, {BlobsOnly: true, Cache: blocks, ID: 1}, {Cache: blocks, ID: 1}} {
 			rd := open(o)
-			for round := range 3 {
+			for round := range 2 {
 				for _, x := range recs {
 					v, err := rd.Blob(x.key, x.ref, round > 0)
 					if err != nil || !bytes.Equal(v.Bytes, x.value) {
