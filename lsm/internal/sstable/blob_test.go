@@ -40,7 +40,7 @@ func writeBlobs(t testing.TB, fs vfs.FS, name string, c Compression, recs []blob
 
 func randomBlobs(r *rand.Rand) []blobRecord {
 	var recs []blobRecord
-	for i := range 60 {
+	for i := range 24 {
 		n := []int{0, 1, 100, 65_535, 65_536, 70_000, 300_000}[r.IntN(7)]
 		if r.IntN(2) == 0 {
 			n = r.IntN(20000)
@@ -50,7 +50,7 @@ func randomBlobs(r *rand.Rand) []blobRecord {
 			v[j] = byte(r.Uint32())
 		}
 		k := fmt.Appendf(nil, "key%03d", i)
-		if i == 30 {
+		if i == 12 {
 			k = append(k, make([]byte, base.MaxKeyLen-len(k))...)
 		} else if r.IntN(10) == 0 {
 			k = append(k, make([]byte, r.IntN(base.MaxKeyLen-len(k)+1))...)
