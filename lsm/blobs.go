@@ -54,6 +54,17 @@ func (db *DB) readBlob(s *readState, key []byte, ref base.BlobRef, keep bool) (s
 	return v, err
 }
 
+// appendBlob is readBlob that appends the value to dst.
+func (db *DB) appendBlob(dst []byte, s *readState, key []byte, ref base.BlobRef) ([]byte, error) {
+	o, err := db.blobReader(s, key, ref)
+	if err != nil {
+		return dst, err
+	}
+	dst, err = o.AppendBlob(dst, key, ref)
+	o.unpin()
+	return dst, err
+}
+
 // blobReader returns the reader for the value of key at ref, pinned.
 func (db *DB) blobReader(s *readState, key []byte, ref base.BlobRef) (*openTable, error) {
 	t := s.blob(ref.File)

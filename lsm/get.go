@@ -191,13 +191,11 @@ func (db *DB) finishGet(dst, key, value []byte, t base.Trailer, covered base.Seq
 		if !ok {
 			return dst, errBadRef
 		}
-		b, err := db.readBlob(v.state, key, ref, true)
+		out, err := db.appendBlob(dst, v.state, key, ref)
 		if err != nil {
 			db.noteCorruption(err)
-			return dst, err
 		}
-		defer b.Release()
-		value = b.Bytes
+		return out, err
 	}
 	if dst == nil {
 		dst = make([]byte, 0, len(value))

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/block"
+	"github.com/ringwood-kv/ringwood/lsm/internal/cache"
 )
 
 var errNotTheValue = errors.New("not the value of this key")
@@ -19,21 +21,90 @@ func (r *Reader) Blob(key []byte, ref base.BlobRef, keep bool) (v Value, err err
 		return v, err
 	}
 	if !r.cached(h.off, &v.pin) { // the cache knows values by their offset
-		c := r.o.Cache
-		if !keep {
-			c = nil
+		var c *cache.Cache
+		if keep {
+			c = r.admitting(h.off)
 		}
 		if err := r.loadFile(h, h.off, &v.pin, c); err != nil {
 			return Value{}, ofKey(err, key)
 		}
 	}
+	err = r.onlyValue(&v, key, ref)
+	return v, err
+}
+
+// onlyValue makes v, whose pin has the block, the value at ref.
+func (r *Reader) onlyValue(v *Value, key []byte, ref base.BlobRef) error {
 	b, t, ok := block.Only(v.pin.data, key)
 	if !ok || t.Kind() != base.KindSet || len(b) != int(ref.ValueLen) {
 		v.pin.release()
-		return Value{}, r.blobError(key, ref, errNotTheValue)
+		*v = Value{}
+		return r.blobError(key, ref, errNotTheValue)
 	}
 	v.Bytes, v.Trailer, v.Found = b, t, true
-	return v, nil
+	return nil
+}
+
+// AppendBlob is Blob for who wants a copy: it appends the value to dst, which it returns as
+// it was with an error. What the cache does not take is decompressed to where it is wanted.
+func (r *Reader) AppendBlob(dst, key []byte, ref base.BlobRef) ([]byte, error) {
+	h := handle{ref.Offset, uint64(ref.Len)}
+	if err := r.blobPlace(key, ref, h); err != nil {
+		return dst, err
+	}
+	var v Value
+	if !r.cached(h.off, &v.pin) {
+		c := r.admitting(h.off)
+		if c == nil {
+			if out, ok, err := r.appendDirect(dst, key, ref, h); ok || err != nil {
+				return out, ofKey(err, key)
+			}
+		}
+		if err := r.loadFile(h, h.off, &v.pin, c); err != nil {
+			return dst, ofKey(err, key)
+		}
+	}
+	if err := r.onlyValue(&v, key, ref); err != nil {
+		return dst, err
+	}
+	dst = append(dst, v.Bytes...)
+	v.Release()
+	return dst, nil
+}
+
+// appendDirect is AppendBlob past the cache for the blocks that Writer.addBlob makes, whose
+// first literal is all that stands before the value. ok is false for any other, and for
+// damage, which is for AppendBlob to name.
+func (r *Reader) appendDirect(dst, key []byte, ref base.BlobRef, h handle) (_ []byte, ok bool, err error) {
+	s := getScratch(int(h.len))
+	defer putScratch(s)
+	payload, codec, err := r.readBlock(h, s.b[:h.len])
+	if err != nil {
+		return dst, false, err
+	}
+	size, err := decodedLen(payload, codec, maxRecordBlock)
+	if err != nil {
+		return dst, false, nil
+	}
+	head, _, ok := headOf(payload, codec, size, key, ref)
+	n := len(head)
+	if !ok {
+		return dst, false, nil
+	}
+	if codec == None {
+		return append(dst, payload[n:]...), true, nil
+	}
+	// What follows is the value as snappy made it, but for the length that it begins with.
+	_, at := binary.Uvarint(payload)
+	at += literalLen + n
+	var prefix [binary.MaxVarintLen32]byte
+	short := binary.PutUvarint(prefix[:], uint64(ref.ValueLen))
+	at -= copy(payload[at-short:at], prefix[:short])
+	out := slices.Grow(dst, int(ref.ValueLen))
+	if decode(out[len(dst):len(dst)+int(ref.ValueLen)], payload[at:], codec) != nil {
+		return dst, false, nil
+	}
+	return out[:len(dst)+int(ref.ValueLen)], true, nil
 }
 
 // RawBlob is a value as it is stored, to be stored elsewhere.
@@ -78,10 +149,8 @@ func (b *RawBlob) check(key []byte, ref base.BlobRef) (base.Trailer, error) {
 	if err != nil {
 		return 0, err
 	}
-	if head, ok := headOf(b.payload, b.codec); ok {
-		if t, n2, ok := block.Head(head, key); ok && n2+int(ref.ValueLen) == n {
-			return t, nil
-		}
+	if _, t, ok := headOf(b.payload, b.codec, n, key, ref); ok {
+		return t, nil
 	}
 	// The longest keys do not fit one literal.
 	s := getScratch(n)
@@ -96,21 +165,27 @@ func (b *RawBlob) check(key []byte, ref base.BlobRef) (base.Trailer, error) {
 	return t, nil
 }
 
-// headOf returns what stands before the value in a block that Writer.addBlob made: all of
-// it, or as much as its first literal element has.
-func headOf(payload []byte, c Compression) ([]byte, bool) {
-	if c == None {
-		return payload, true
+// headOf returns what stands before the value at ref, and its trailer, in a block of size
+// bytes that Writer.addBlob made: without compression, or with all of it in the first
+// literal. ok is false for any other block, and if it is of another key or value.
+func headOf(payload []byte, c Compression, size int, key []byte, ref base.BlobRef) (head []byte, t base.Trailer, ok bool) {
+	head = payload
+	if c == Snappy {
+		_, n := binary.Uvarint(payload)
+		if n <= 0 || len(payload) < n+literalLen || payload[n] != literalTag {
+			return nil, 0, false
+		}
+		size := int(binary.LittleEndian.Uint16(payload[n+1:])) + 1
+		if head = payload[n+literalLen:]; size > len(head) {
+			return nil, 0, false
+		}
+		head = head[:size]
 	}
-	_, n := binary.Uvarint(payload)
-	if n <= 0 || len(payload) < n+literalLen || payload[n] != literalTag {
-		return nil, false
+	t, n, ok := block.Head(head, key)
+	if !ok || n+int(ref.ValueLen) != size || c == Snappy && n != len(head) {
+		return nil, 0, false
 	}
-	size := int(binary.LittleEndian.Uint16(payload[n+1:])) + 1
-	if payload = payload[n+literalLen:]; size > len(payload) {
-		return nil, false
-	}
-	return payload[:size], true
+	return head[:n], t, true
 }
 
 // blobPlace sees that h, the place of ref, lies among the values.

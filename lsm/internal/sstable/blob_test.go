@@ -114,6 +114,9 @@ func TestBlobs(t *testing.T) {
 						t.Fatalf("%.20q: %v", x.key, err)
 					}
 					v.Release()
+					if b, err := rd.AppendBlob([]byte("dst"), x.key, x.ref); err != nil || string(b) != "dst"+string(x.value) {
+						t.Fatalf("%.20q appended: %v", x.key, err)
+					}
 				}
 			}
 			f, err := fs.Create("moved")
@@ -170,6 +173,11 @@ func TestBlobs(t *testing.T) {
 					v, err := rd.Blob(x.key, ref, true)
 					if !errors.As(err, &ce) || v.Found || !bytes.Equal(ce.Lower, x.key) || !bytes.Equal(ce.Upper, x.key) || ce.File != "x" {
 						t.Fatalf("bad reference %d: %v", n, err)
+					}
+					ce = nil
+					b, err := rd.AppendBlob([]byte("dst"), x.key, ref)
+					if !errors.As(err, &ce) || string(b) != "dst" || !bytes.Equal(ce.Lower, x.key) || ce.File != "x" {
+						t.Fatalf("bad reference %d, appended: %q, %v", n, b, err)
 					}
 				}
 			}

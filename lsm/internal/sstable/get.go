@@ -96,7 +96,7 @@ func (r *Reader) load(i int, p *pin) error {
 		return nil
 	}
 	off := r.idx.offsets[i]
-	if err := r.loadFile(handle{off, r.idx.offsets[i+1] - off}, uint64(i), p, r.o.Cache); err != nil {
+	if err := r.loadFile(handle{off, r.idx.offsets[i+1] - off}, uint64(i), p, r.admitting(uint64(i))); err != nil {
 		return r.withKeys(i, err)
 	}
 	return nil
@@ -112,6 +112,14 @@ func (r *Reader) cached(block uint64, p *pin) bool {
 		}
 	}
 	return false
+}
+
+// admitting returns the cache if it is to take the block.
+func (r *Reader) admitting(block uint64) *cache.Cache {
+	if c := r.o.Cache; c != nil && c.Admit(r.o.ID, block) {
+		return c
+	}
+	return nil
 }
 
 // loadFile brings the block at h from the file into p, and into c, as block, unless that
@@ -131,7 +139,7 @@ func (r *Reader) loadFile(h handle, block uint64, p *pin, c *cache.Cache) error 
 	if err != nil {
 		return r.damaged(h, err)
 	}
-	r.reserve(p, size+trailerLen, block, c)
+	r.reserve(p, size+trailerLen, c)
 	if err := decode(p.data, payload, codec); err != nil {
 		p.release()
 		return r.damaged(h, err)
@@ -144,7 +152,7 @@ func (r *Reader) loadFile(h handle, block uint64, p *pin, c *cache.Cache) error 
 // where the block will stay.
 func (r *Reader) loadPlain(h handle, block uint64, p *pin, c *cache.Cache) error {
 	n := int(h.len)
-	r.reserve(p, n, block, c)
+	r.reserve(p, n, c)
 	_, codec, err := r.readBlock(h, p.data[:n])
 	if err == nil && codec != None {
 		err = r.damaged(h, errCodec)
@@ -157,10 +165,10 @@ func (r *Reader) loadPlain(h handle, block uint64, p *pin, c *cache.Cache) error
 	return nil
 }
 
-// reserve makes p a buffer of n bytes that is the caller's, of c if that has one for the
-// block, data being all but the last few.
-func (r *Reader) reserve(p *pin, n int, block uint64, c *cache.Cache) {
-	if c != nil && c.Admit(r.o.ID, block) {
+// reserve makes p a buffer of n bytes that is the caller's, of c if that has one, data
+// being all but the last few.
+func (r *Reader) reserve(p *pin, n int, c *cache.Cache) {
+	if c != nil {
 		if h, ok := c.Reserve(n); ok {
 			p.h, p.data = h, h.Bytes()[:n-trailerLen:n]
 			return
