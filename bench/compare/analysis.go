@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/report"
+	"github.com/ringwood-kv/ringwood/bench/workload"
 )
 
 // Analysis is what the rounds of a document say.
@@ -55,9 +56,9 @@ var compared = []Metric{Speed, Settled, CPU}
 func Analyse(d *Document) *Analysis {
 	a := &Analysis{Document: d}
 	for _, p := range d.Comparison.Config.parts() {
-		for _, workload := range p.config.Workloads {
+		for _, name := range p.config.Workloads {
 			for _, threads := range p.config.Threads {
-				if row := newRow(d, p, workload, threads); len(row.Lines) > 0 {
+				if row := newRow(d, p, name, threads); len(row.Lines) > 0 {
 					a.Rows = append(a.Rows, row)
 				}
 			}
@@ -66,13 +67,19 @@ func Analyse(d *Document) *Analysis {
 	return a
 }
 
-func newRow(d *Document, p part, workload string, threads int) Row {
-	row := Row{Group: p.name, Workload: workload, Threads: threads}
+// syncs tells whether a workload syncs whatever the durability.
+func syncs(name string) bool {
+	w, err := workload.Find(name)
+	return err == nil && w.Syncs
+}
+
+func newRow(d *Document, p part, name string, threads int) Row {
+	row := Row{Group: p.name, Workload: name, Threads: threads}
 	for _, e := range d.Comparison.Engines {
-		e.Peer = e.Peer && !slices.Contains(p.config.Roofs, e.Name)
+		e.Peer = e.Peer && !slices.Contains(p.config.Roofs, e.Name) && !(e.BelowOS && p.config.Durability == "os" && !syncs(name))
 		l := Line{Engine: e, Medians: make(map[Metric]*float64)}
 		for _, r := range d.Results {
-			if r.Engine == e.Name && r.Group == p.name && r.Workload == workload && r.Settings.Threads == threads {
+			if r.Engine == e.Name && r.Group == p.name && r.Workload == name && r.Settings.Threads == threads {
 				l.Results = append(l.Results, r)
 			}
 		}

@@ -356,14 +356,27 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Every engine comes first, second and last equally often.
+// A round has every engine once, and within five rounds each comes after several others.
 func TestOrder(t *testing.T) {
-	var all []int
-	for round := range 3 {
-		all = append(all, order(3, round)...)
+	const engines = 7
+	before := make([]map[int]bool, engines)
+	for round := range 5 {
+		list := order(engines, round)
+		last := -1
+		for _, e := range list {
+			if before[e] == nil {
+				before[e] = make(map[int]bool)
+			}
+			before[e][last], last = true, e
+		}
+		if slices.Sort(list); !slices.Equal(list, []int{0, 1, 2, 3, 4, 5, 6}) {
+			t.Errorf("round %d: %v", round, list)
+		}
 	}
-	if !slices.Equal(all, []int{0, 1, 2, 1, 2, 0, 2, 0, 1}) {
-		t.Errorf("%v", all)
+	for e, others := range before {
+		if len(others) < 3 {
+			t.Errorf("engine %d comes after %v only", e, others)
+		}
 	}
 }
 
@@ -415,6 +428,31 @@ func TestMerge(t *testing.T) {
 	}
 	if r := Analyse(d).Rows[0].Line("y").Ratios[Speed]; r.N != 3 || r.Median != 2 {
 		t.Errorf("%+v", r)
+	}
+	// Other groups of the same table are added.
+	table := func(group string, rounds ...float64) *Document {
+		d := measured(map[string][]float64{"x": rounds, "y": rounds})
+		c := &d.Comparison.Config
+		c.Table, c.Groups, c.Rounds = "quick", []Group{{Name: group, Workloads: c.Workloads}}, len(rounds)
+		for i := range d.Results {
+			d.Results[i].Group = group
+		}
+		return d
+	}
+	both := table("one", 1, 2, 3)
+	if err := both.Merge(table("two", 4, 5)); err != nil || both.Comparison.Config.Rounds != 3 {
+		t.Fatal(err, both.Comparison.Config)
+	}
+	a := Analyse(both)
+	if len(a.Rows) != 2 || a.Rows[0].Group != "one" || a.Rows[1].Group != "two" || a.Rows[1].Line("y").Ratios[Speed].N != 2 {
+		t.Errorf("%+v", a.Rows)
+	}
+	var text bytes.Buffer
+	if err := WriteMarkdown(&text, a); err != nil || !strings.Contains(text.String(), "| **two** |") || strings.Count(text.String(), "\n| ") != 4 {
+		t.Errorf("%v:\n%s", err, text.String())
+	}
+	if err := both.Merge(table("two", 4, 5)); err == nil {
+		t.Error("a group that is there already was added")
 	}
 	o.Comparison.Config.Memory = 5
 	if err := d.Merge(o); err == nil || !strings.Contains(err.Error(), "configurations differ") {

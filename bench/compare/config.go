@@ -166,12 +166,18 @@ func (t part) rows() (rows []row, err error) {
 	return rows, nil
 }
 
-// order returns the order in which the engines are measured in a round, as indexes:
-// each comes first once in as many rounds as there are engines.
+// order returns the order in which the engines are measured in a round, as indexes: each
+// comes first once in as many rounds as there are engines, and its place moves so that it
+// does not always come after the same other one and gets what that leaves behind (the
+// balanced order of Williams).
 func order(engines, round int) []int {
 	list := make([]int, engines)
 	for i := range list {
-		list[i] = (i + round) % engines
+		step := (i + 1) / 2 // 0, 1, -1, 2, -2, …
+		if i%2 == 0 {
+			step = engines - step
+		}
+		list[i] = (step + round) % engines
 	}
 	return list
 }

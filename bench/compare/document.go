@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
 	"github.com/ringwood-kv/ringwood/bench/limits"
@@ -39,6 +40,8 @@ type Engine struct {
 	// Peer says that the engine counts where the best peer is looked for: not the
 	// subject, not a roof, and not what keeps nothing.
 	Peer bool `json:"peer"`
+	// BelowOS says that it is no peer at durability os, where it promises less.
+	BelowOS bool `json:"below_os,omitempty"`
 	// Forgetful says that the engine keeps nothing: nobody is compared with it.
 	Forgetful bool `json:"forgetful,omitempty"`
 }
@@ -72,7 +75,7 @@ func describe(c *Config, kinds []engine.Kind) (list []Engine) {
 		no[name] = true
 	}
 	for _, k := range kinds {
-		list = append(list, Engine{Name: k.Name, Help: k.Help, Peer: !no[k.Name] && !k.Forgetful, Forgetful: k.Forgetful})
+		list = append(list, Engine{Name: k.Name, Help: k.Help, Peer: !no[k.Name] && !k.Forgetful, BelowOS: k.BelowOS, Forgetful: k.Forgetful})
 	}
 	return list
 }
@@ -136,11 +139,23 @@ func grouped(group, label string) string {
 	return group + " " + label
 }
 
-// Merge adds the rounds of o, which was measured of the same things on the same kind
-// of machine, with the same program. The limits stay those of d, if it has any.
+// Merge adds o, which was measured on the same kind of machine, with the same program: more
+// rounds of the same things, or other groups of the same table. The limits stay those of d,
+// if it has any.
 func (d *Document) Merge(o *Document) error {
 	shift := d.Comparison.Config.Rounds
-	if err := d.same(o); err != nil {
+	if d.otherGroups(o) {
+		a, b := &d.Comparison.Config, o.Comparison.Config
+		groups := a.Groups
+		a.Groups = b.Groups
+		err := d.same(o)
+		a.Groups = groups
+		if err != nil {
+			return err
+		}
+		a.Groups = append(slices.Clip(groups), b.Groups...)
+		a.Rounds, shift = max(a.Rounds, b.Rounds)-b.Rounds, 0
+	} else if err := d.same(o); err != nil {
 		return err
 	}
 	for _, r := range o.Results {
@@ -159,6 +174,14 @@ func (d *Document) Merge(o *Document) error {
 		d.Comparison.Limits = o.Comparison.Limits
 	}
 	return nil
+}
+
+// otherGroups tells whether d and o are of one table, and have no group in common.
+func (d *Document) otherGroups(o *Document) bool {
+	a, b := d.Comparison.Config, o.Comparison.Config
+	return a.Table != "" && a.Table == b.Table && !slices.ContainsFunc(a.Groups, func(x Group) bool {
+		return slices.ContainsFunc(b.Groups, func(y Group) bool { return x.Name == y.Name })
+	})
 }
 
 // same is an error unless both measured the same, on the same kind of machine, with the

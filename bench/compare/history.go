@@ -192,7 +192,7 @@ func (p Point) Date() string {
 func WriteHistory(w io.Writer, h *History) error {
 	t := &table{}
 	if len(h.Series) == 0 {
-		t.line("there are no comparisons with a peer in these documents")
+		t.line("there are no comparisons with a peer in these documents, or none of the workloads that were asked for")
 	} else {
 		t.line("%s to the best peer of each row, in the order of commits; ratios above 1 are better", h.Subject)
 	}

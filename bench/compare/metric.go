@@ -24,6 +24,7 @@ const (
 	Allocs     Metric = "allocs_per_op"
 	Syncs      Metric = "syncs_per_op"
 	Pause      Metric = "longest_pause_ns"
+	Background Metric = "background_ops_per_second"
 )
 
 // metric says how one is found, named and written.
@@ -51,6 +52,12 @@ var metrics = []metric{
 	{Allocs, "allocs/op", "objects on the Go heap for an operation, those of the harness included", func(r report.Result) *float64 { return &r.Process.AllocsPerOp }, report.Three},
 	{Syncs, "syncs/op", "syncs of the log for an operation, by the engine's count", func(r report.Result) *float64 { return r.PerOp(r.Counts.Syncs) }, report.Three},
 	{Pause, "pause", "the longest single call", func(r report.Result) *float64 { v := float64(r.Pauses.Longest); return &v }, func(v float64) string { return report.Duration(time.Duration(v)) }},
+	{Background, "writes/s", "what the thread beside the readers wrote in a second", func(r report.Result) *float64 {
+		if r.Background == nil {
+			return nil
+		}
+		return &r.Background.OpsPerSecond
+	}, report.Rate},
 }
 
 func lookedAt(r report.Result) *float64 {

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/driver"
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/internal/datasync"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/session"
 	"github.com/ringwood-kv/ringwood/bench/workload"
@@ -104,6 +106,17 @@ func (b *bench) group(ctx context.Context, from, to int) {
 		}
 		if b.Saved != nil && ctx.Err() == nil {
 			b.Saved(b.d)
+		}
+	}
+	b.dropChanged()
+}
+
+// dropChanged removes the stores that were written to, so that those of the next group
+// begin as they would if it were measured alone.
+func (b *bench) dropChanged() {
+	for s := range b.stores {
+		if strings.HasSuffix(s.use, changed) {
+			_ = b.drop(s, b.storeDir(s)) // what remains is removed at the end
 		}
 	}
 }
@@ -219,6 +232,9 @@ type bench struct {
 	failed map[cell]bool
 }
 
+// changed ends the names of stores that workloads change.
+const changed = "-write"
+
 // use names the store that a workload works on. What only reads has one that nobody
 // writes to, so that all rounds read the same.
 func use(w workload.Workload) string {
@@ -230,7 +246,7 @@ func use(w workload.Workload) string {
 	case w.Needs == workload.Empty:
 		return "fill"
 	case w.Writes:
-		return data + "-write"
+		return data + changed
 	}
 	return data + "-read"
 }
@@ -274,7 +290,7 @@ func (b *bench) measure(ctx context.Context, c cell, round int) (*report.Result,
 	s := store{c.engine, use(r.workload)}
 	t := task{
 		Config: r.config, Engine: kind.Name, Workload: r.workload.Name, Threads: r.params.Threads,
-		Dir: filepath.Join(b.dir, kind.Name, s.use),
+		Dir: b.storeDir(s),
 	}
 	show := b.show(c, round)
 	if _, ok := b.stores[s]; !ok {
@@ -289,6 +305,7 @@ func (b *bench) measure(ctx context.Context, c cell, round int) (*report.Result,
 		t.Prepare = false
 	}
 	show(progress{r.workload.Name, driver.Progress{Done: -1}})
+	datasync.All() // what others left to write is not for this cell
 	start := time.Now()
 	found, err := b.perform(ctx, t, s, show)
 	if err != nil {
@@ -314,6 +331,8 @@ func (b *bench) perform(ctx context.Context, t task, s store, show func(progress
 	b.stores[s] = found.Holds
 	return found, nil
 }
+
+func (b *bench) storeDir(s store) string { return filepath.Join(b.dir, b.kinds[s.engine].Name, s.use) }
 
 func (b *bench) drop(s store, dir string) error {
 	delete(b.stores, s)

@@ -98,6 +98,9 @@ func (t part) String() string {
 	c, s := t.config, ""
 	if rows, err := t.rows(); err == nil {
 		p := rows[0].params
+		if w := rows[0].workload; w.Needs == workload.Empty && p.Operations < p.Records {
+			p.Records = p.Operations // all that it writes
+		}
 		key := strconv.Itoa(p.KeySize)
 		if rows[0].workload.Data == workload.YCSB {
 			key = "about 23" // of its own
@@ -258,9 +261,27 @@ func (t *table) best() {
 	})
 	t.line("incl.: ratio with the time of flushes and compactions that were left to do. CPU: ratio of CPU time for an operation,")
 	t.line("the peer's by %s's. written, disk: bytes for each user byte, by the operating system. RSS: peak.", subject)
+	if names := t.a.noPeers(); len(names) > 0 {
+		t.line("shown, but no peers: %s", strings.Join(names, ", "))
+	}
 	if goal != "" {
 		t.line("goal: the ratio that this project wants to reach at least; it is no result.")
 	}
+}
+
+// noPeers lists the engines that were compared with, but never or not always as peers.
+func (a *Analysis) noPeers() (names []string) {
+	c := a.Comparison.Config
+	for _, e := range a.Comparison.Engines {
+		switch {
+		case e.Name == c.Subject || e.Forgetful:
+		case !e.Peer:
+			names = append(names, e.Name)
+		case slices.ContainsFunc(a.Rows, func(r Row) bool { l := r.Line(e.Name); return l != nil && !l.Peer }):
+			names = append(names, e.Name+" at durability os, where it promises less")
+		}
+	}
+	return names
 }
 
 // pair writes a figure of two engines, nothing where neither is known.
@@ -307,8 +328,26 @@ func (t *table) speed() {
 			name = ""
 		}
 	})
+	t.background()
 	t.line("%s", IntervalNote(t.a))
 	t.line("settled: with the time of flushes and compactions that were left to do. limit: share of the row's rough limit, below.")
+}
+
+// background says how much was written beside reads.
+func (t *table) background() {
+	for _, row := range t.a.Rows {
+		var parts []string
+		for _, l := range row.Lines {
+			if v := l.Medians[Background]; v != nil {
+				parts = append(parts, l.Name+" "+Background.Write(v))
+			}
+		}
+		if len(parts) > 0 {
+			for _, line := range wrap(row.Label()+", writes a second beside the reads: "+strings.Join(parts, ", "), 120) {
+				t.line("%s", line)
+			}
+		}
+	}
 }
 
 // written writes a ratio and its verdict, nothing where there is none.

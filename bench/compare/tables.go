@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,24 @@ func FindTable(name string) (Table, error) {
 // a roof for reads has nothing to say there, and takes minutes for it.
 var roofs = []string{"bbolt"}
 
+// forLarge are engines that are measured where values are large only.
+var forLarge = []string{"badger-vlog", "rocksdb-blob"}
+
+// TableRoofs are the engines that do not compress: they are shown, and no peers.
+var TableRoofs = []string{"bbolt", "badger-vlog"}
+
+// TableEngines returns the engines that tables have by default: those that are there, and
+// those for large values whose engine is.
+func TableEngines(names []string) []string {
+	for _, name := range forLarge {
+		of, _, _ := strings.Cut(name, "-")
+		if slices.Contains(names, of) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // slow are engines that take many minutes to write five million records.
 var slow = append([]string{"badger"}, roofs...)
 
@@ -59,6 +78,11 @@ var slow = append([]string{"badger"}, roofs...)
 var weaker = []string{"pebble", "pebble-tuned"}
 
 func newTable(name string, rounds int, memory, records int64, groups ...Group) Table {
+	for i, g := range groups {
+		if g.ValueSize == 0 {
+			groups[i].Without = slices.Concat(g.Without, forLarge)
+		}
+	}
 	c := Config{
 		Table: name, Groups: groups, Threads: []int{1}, Rounds: rounds, Memory: memory, Durability: "none",
 		Params: workload.Params{Records: records, Ratio: 0.5, Seed: 1}, PauseAt: 10 * time.Millisecond, Limits: true,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -18,8 +19,7 @@ import (
 // Badger is github.com/dgraph-io/badger/v4 within the same memory as lsm: memtables of
 // an eighth, of which there are at most three, an eighth for indexes and filters, half
 // for the block cache. Snappy, one version of each key, no detection of conflicts,
-// two compactions (the fewest it takes), values of up to 1 MiB in the tree, where all
-// other engines have them. Each write is a transaction. Iterators do not fetch values
+// two compactions (the fewest it takes), values of up to 1 MiB in the tree, its default. Each write is a transaction. Iterators do not fetch values
 // ahead, because short scans lose more by that than long ones gain.
 //
 // Its log is a memory map: a write reaches the operating system's memory at once, so
@@ -29,10 +29,21 @@ var Badger = Kind{
 	Help:   "github.com/dgraph-io/badger/v4, memory as lsm",
 	Limits: Limits{Key: 65000, Value: 512 << 20},
 	Marker: "MANIFEST",
-	Open:   openBadger,
+	Open:   func(c Config) (Engine, error) { return openBadger(c, 1<<20) },
 }
 
-func openBadger(c Config) (Engine, error) {
+// BadgerVlog is Badger with values from 4 KiB in its value log, which does not compress
+// them and is not collected: a roof where the others compress.
+var BadgerVlog = Kind{
+	Name:   "badger-vlog",
+	Help:   "Badger with values from 4 KiB in its value log, which does not compress them",
+	Limits: Badger.Limits,
+	Marker: Badger.Marker, Variant: true,
+	Open: func(c Config) (Engine, error) { return openBadger(c, blobThreshold) },
+}
+
+// openBadger opens a store that has values from threshold bytes on in the value log.
+func openBadger(c Config, threshold int64) (Engine, error) {
 	memory := c.memory()
 	o := badger.DefaultOptions(c.Dir)
 	o.Logger = nil
@@ -44,8 +55,8 @@ func openBadger(c Config) (Engine, error) {
 	o.NumMemtables = 2 // full ones, beside the one that is written
 	o.IndexCacheSize = memory / 8
 	o.BlockCacheSize = memory / 2
-	o.BloomFalsePositive = 0.0014                        // Badger makes 10 bits of that, and 7 of its default 0.01
-	o.ValueThreshold = min(1<<20, o.MemTableSize*15/100) // the most it accepts
+	o.BloomFalsePositive = 0.0014                            // Badger makes 10 bits of that, and 7 of its default 0.01
+	o.ValueThreshold = min(threshold, o.MemTableSize*15/100) // which is the most it accepts
 	o.NumCompactors = 2
 	db, err := badger.Open(o)
 	if err != nil {
@@ -95,7 +106,7 @@ func (e *badgerEngine) Sync() error { return e.db.Sync() }
 // Settle waits until full memtables are flushed and no level asks for a compaction. The
 // memtable that is written to stays in memory: Badger flushes it on Close only. Flatten
 // would merge the whole tree into one level, which its own compactions never do.
-func (e *badgerEngine) Settle(ctx context.Context) error {
+func (e *badgerEngine) Settle(ctx context.Context) (time.Duration, error) {
 	return rest(ctx, 5, func() (bool, error) {
 		logs, err := filepath.Glob(filepath.Join(e.dir, "*.mem")) // one for each memtable
 		if err != nil || len(logs) > 1 || *badgerCount("badger_compaction_current_num_lsm") != 0 {
@@ -185,7 +196,7 @@ type badgerIter struct {
 	ways         [2]*badger.Iterator
 	it           *badger.Iterator // one of ways, standing on a key if valid
 	valid        bool
-	key, value   []byte
+	key          []byte
 	err          error
 }
 
@@ -265,12 +276,15 @@ func (i *badgerIter) step(way int) bool {
 func (i *badgerIter) Key() []byte { return i.it.Item().Key() }
 
 func (i *badgerIter) Value() []byte {
-	v, err := i.it.Item().ValueCopy(i.value[:0])
+	var value []byte
+	err := i.it.Item().Value(func(v []byte) error {
+		value = v // it lives as long as the item
+		return nil
+	})
 	if err != nil {
 		i.err = fmt.Errorf("value of %q: %w", i.Key(), err)
 	}
-	i.value = v
-	return v
+	return value
 }
 
 func (i *badgerIter) Err() error { return i.err }

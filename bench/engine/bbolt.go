@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -101,7 +102,7 @@ func (e *bboltEngine) NewIter(lower, upper []byte) (Iter, error) {
 }
 
 // Settle syncs: there is no other work that was put off.
-func (e *bboltEngine) Settle(context.Context) error { return e.Sync() }
+func (e *bboltEngine) Settle(context.Context) (time.Duration, error) { return 0, e.Sync() }
 
 // commits is how many transactions the store has seen.
 func (e *bboltEngine) commits() (n int64, err error) {

@@ -191,7 +191,8 @@ func testRandom(t *testing.T, kind engine.Kind) {
 			model[key] = v
 		}
 		if i%7000 == 6999 {
-			must(t, e.Settle(context.Background()))
+			_, err := e.Settle(context.Background())
+			must(t, err)
 		}
 	}
 	if n := count(t, e, nil, nil); n != len(model) {

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // ErrNotFound is what AppendGet returns for a key that is not there.
@@ -39,8 +40,9 @@ type Engine interface {
 	// Sync makes everything acknowledged so far durable.
 	Sync() error
 	// Settle writes out what is in memory and waits until background work rests, so
-	// that what writing costs has been paid and reads see a settled store.
-	Settle(ctx context.Context) error
+	// that what writing costs has been paid and reads see a settled store. rested is how
+	// long it went on looking at an engine that rested already: no time of the engine's.
+	Settle(ctx context.Context) (rested time.Duration, err error)
 	// Stats returns what the engine counts since it was opened.
 	Stats() Stats
 	// Close syncs and closes the store.
@@ -128,6 +130,11 @@ type Kind struct {
 	// Marker is a file that every store of this engine has in its directory, as a
 	// pattern of io/fs.Glob: a directory that is not empty is cleared only if it is there.
 	Marker string
+	// BelowOS marks an engine that at durability OS promises less: it leaves part of the log
+	// in the memory of the process.
+	BelowOS bool
+	// Variant marks an engine set up otherwise, for some rows: not compared unless asked for.
+	Variant bool
 	// Forgetful marks an engine that keeps nothing, so that what it answers can't be
 	// checked.
 	Forgetful bool

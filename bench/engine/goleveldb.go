@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
+	"time"
 
 	"github.com/syndtr/goleveldb/leveldb"
 	"github.com/syndtr/goleveldb/leveldb/filter"
@@ -13,8 +13,8 @@ import (
 )
 
 // GoLevelDB is github.com/syndtr/goleveldb, configured to its advantage within the
-// same memory: two write buffers of the size of lsm's memtables, of which it keeps at
-// most two, the rest for the block cache; bloom filters of 10 bits, snappy, tables of
+// same memory: write buffers of an eighth, of which three are counted, the rest for the
+// block cache; bloom filters of 10 bits, snappy, tables of
 // 16 MiB in place of its 2, and no compactions begun by reads. Its log goes to the
 // operating system with each write, so that None is the same as OS.
 var GoLevelDB = Kind{
@@ -72,10 +72,13 @@ func (e *goLevelDB) Sync() error {
 
 // Settle waits until goleveldb has written nothing for a while: it has no call for
 // that. The write buffer stays in memory.
-func (e *goLevelDB) Settle(ctx context.Context) error {
-	last := uint64(math.MaxUint64)
+func (e *goLevelDB) Settle(ctx context.Context) (time.Duration, error) {
+	var s leveldb.DBStats
+	if err := e.db.Stats(&s); err != nil {
+		return 0, err
+	}
+	last := s.IOWrite
 	return rest(ctx, 5, func() (bool, error) {
-		var s leveldb.DBStats
 		err := e.db.Stats(&s)
 		idle := s.IOWrite == last
 		last = s.IOWrite

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/lsm"
 )
@@ -54,11 +55,11 @@ func (e *lsmEngine) NewIter(lower, upper []byte) (Iter, error) {
 }
 
 // Settle flushes, because WaitIdle alone leaves the memtable and its log as they are.
-func (e *lsmEngine) Settle(ctx context.Context) error {
+func (e *lsmEngine) Settle(ctx context.Context) (time.Duration, error) {
 	if err := e.Flush(); err != nil {
-		return err
+		return 0, err
 	}
-	return e.WaitIdle(ctx)
+	return 0, e.WaitIdle(ctx)
 }
 
 func (e *lsmEngine) Stats() Stats {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Noop answers everything and keeps nothing: its row in a table is what the harness
@@ -35,12 +36,12 @@ func (n *noop) AppendGet(dst, _ []byte) ([]byte, error) {
 	return dst, nil
 }
 
-func (n *noop) Delete([]byte) error          { return nil }
-func (n *noop) NewBatch() Batch              { return noopBatch{n} }
-func (n *noop) Sync() error                  { return nil }
-func (n *noop) Settle(context.Context) error { return nil }
-func (n *noop) Stats() Stats                 { return Stats{} }
-func (n *noop) Close() error                 { return nil }
+func (n *noop) Delete([]byte) error                           { return nil }
+func (n *noop) NewBatch() Batch                               { return noopBatch{n} }
+func (n *noop) Sync() error                                   { return nil }
+func (n *noop) Settle(context.Context) (time.Duration, error) { return 0, nil }
+func (n *noop) Stats() Stats                                  { return Stats{} }
+func (n *noop) Close() error                                  { return nil }
 
 func (n *noop) NewIter(_, _ []byte) (Iter, error) {
 	if v := n.value.Load(); v != nil {

@@ -20,8 +20,8 @@ import (
 // budget; memtables are an eighth of it. Blocks of 4 KiB, snappy and bloom filters of
 // 10 bits on every level, which Get does not consult on the last one; the newest format,
 // with columnar blocks; index blocks of 256 KiB, because smaller ones make two-level
-// indexes; one compaction, two under load. L0 and the base level are as in Pebble's own
-// benchmark.
+// indexes; one compaction, two under load and while it settles. L0 is compacted from four tables on, Pebble's default; it stops no
+// writes, and the base level is as in Pebble's own benchmark.
 //
 // Sync is pebble.Sync. OS and None both are pebble.NoSync, which leaves up to 32 KiB of
 // log in the memory of the process: weaker than OS promises, and to Pebble's advantage.
@@ -30,22 +30,25 @@ var Pebble = Kind{
 	Name:   "pebble",
 	Help:   "github.com/cockroachdb/pebble/v2, memory as lsm; durability os is as none",
 	Limits: pebbleLimits,
-	Marker: "marker.format-version.*",
-	Open:   func(c Config) (Engine, error) { return openPebble(c, pebbleEqual(c)) },
+	Marker: "marker.format-version.*", BelowOS: true,
+	Open: func(c Config) (Engine, error) { return openPebble(c, pebbleEqual(c), 2) },
 }
 
 // PebbleTuned is Pebble with the settings of its own benchmark, cmd/pebble in its
 // repository, but for the comparer: memtables of 64 MiB, blocks of 32 KiB, no filter on
 // the last level, values from 512 bytes in blob files whose garbage is not collected,
-// up to three compactions. Half of the budget is for blocks. The other half stands for
-// memtables, whatever it is: two stay allocated when nothing is written, and up to four
-// while it is. So 128 MiB of budget are 64 MiB of blocks and memtables of 64 MiB.
+// up to three compactions, L0 compacted from two tables on. Half of the budget is for
+// blocks, the other for memtables of as much, at most 64 MiB, of which there are up to four
+// while it is written to. Two of them are charged to the cache, on top of its half: a store
+// that is only read has little in them, and nearly all of that for blocks too. So 128 MiB of
+// budget are 64 MiB of blocks and memtables of 64 MiB while it is written to, and up to
+// 192 MiB of blocks while it is only read.
 var PebbleTuned = Kind{
 	Name:   "pebble-tuned",
 	Help:   "Pebble as its own benchmark sets it; blocks have half of the memory, and each of two to four memtables as much, up to 64 MiB",
 	Limits: pebbleLimits,
-	Marker: Pebble.Marker,
-	Open:   func(c Config) (Engine, error) { return openPebble(c, pebbleTuned(c)) },
+	Marker: Pebble.Marker, BelowOS: true,
+	Open: func(c Config) (Engine, error) { return openPebble(c, pebbleTuned(c), 3) },
 }
 
 // A batch is a memtable of its own when it does not fit into one, up to 4 GiB.
@@ -55,7 +58,6 @@ var pebbleLimits = Limits{Key: 1 << 20, Value: 1 << 30}
 func pebbleShape() *pebble.Options {
 	o := &pebble.Options{
 		FormatMajorVersion:          pebble.FormatNewest,
-		L0CompactionThreshold:       2,
 		L0StopWritesThreshold:       1000,
 		LBaseMaxBytes:               64 << 20,
 		MemTableStopWritesThreshold: 4,
@@ -72,9 +74,9 @@ func pebbleShape() *pebble.Options {
 
 func pebbleEqual(c Config) *pebble.Options {
 	o := pebbleShape()
+	o.L0CompactionThreshold = 4
 	o.CacheSize = c.memory()
 	o.MemTableSize = uint64(min(c.memory()/8, 1<<30))
-	o.CompactionConcurrencyRange = func() (int, int) { return 1, 2 }
 	return o
 }
 
@@ -83,8 +85,8 @@ func pebbleTuned(c Config) *pebble.Options {
 	o := pebbleShape()
 	o.CacheSize = c.memory()/2 + 2*memtable // which Pebble charges to it
 	o.MemTableSize = uint64(memtable)
+	o.L0CompactionThreshold = 2
 	o.MaxOpenFiles = 16384
-	o.CompactionConcurrencyRange = func() (int, int) { return 1, 3 }
 	o.Experimental.CompactionGarbageFractionForMaxConcurrency = func() float64 { return -1 }
 	o.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
 		return pebble.ValueSeparationPolicy{
@@ -99,8 +101,15 @@ func pebbleTuned(c Config) *pebble.Options {
 	return o
 }
 
-func openPebble(c Config, o *pebble.Options) (Engine, error) {
+// openPebble opens a store with one compaction, up to most under load.
+func openPebble(c Config, o *pebble.Options, most int) (Engine, error) {
 	e := &pebbleEngine{write: pebble.NoSync}
+	o.CompactionConcurrencyRange = func() (int, int) {
+		if e.settling.Load() {
+			return 2, max(2, most)
+		}
+		return 1, most
+	}
 	if c.Durability == Sync {
 		e.write = pebble.Sync
 	}
@@ -113,6 +122,8 @@ func openPebble(c Config, o *pebble.Options) (Engine, error) {
 type pebbleEngine struct {
 	db    *pebble.DB
 	write *pebble.WriteOptions
+
+	settling atomic.Bool // somebody waits for it
 
 	// Pebble tells of stalls one after another.
 	stalled                  time.Time
@@ -159,11 +170,13 @@ func (e *pebbleEngine) Sync() error { return e.db.LogData(nil, pebble.Sync) }
 
 // Settle flushes, and waits until no compaction runs and none is begun: those of
 // tombstones are only picked when the statistics of new tables have been read.
-func (e *pebbleEngine) Settle(ctx context.Context) error {
+func (e *pebbleEngine) Settle(ctx context.Context) (time.Duration, error) {
+	e.settling.Store(true)
+	defer e.settling.Store(false)
 	if err := e.db.Flush(); err != nil {
-		return err
+		return 0, err
 	}
-	count := int64(-1)
+	count := e.db.Metrics().Compact.Count
 	return rest(ctx, 3, func() (bool, error) {
 		m := e.db.Metrics()
 		idle := m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0 && m.Compact.Count == count &&

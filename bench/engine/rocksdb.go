@@ -67,8 +67,12 @@ static char *rdb_copy(const char *s, size_t n) {
 	return c;
 }
 
-static rdb_iter *rdb_open_iter(rocksdb_t *db, int has_lower, const char *l, size_t ln, int has_upper, const char *u, size_t un) {
+static rdb_iter *rdb_open_iter(rocksdb_t *db, rocksdb_readoptions_t *shared, int has_lower, const char *l, size_t ln, int has_upper, const char *u, size_t un) {
 	rdb_iter *i = calloc(1, sizeof *i);
+	if (!has_lower && !has_upper) {
+		i->it = rocksdb_create_iterator(db, shared);
+		return i;
+	}
 	i->o = rocksdb_readoptions_create();
 	if (has_lower) rocksdb_readoptions_set_iterate_lower_bound(i->o, i->lower = rdb_copy(l, ln), ln);
 	if (has_upper) rocksdb_readoptions_set_iterate_upper_bound(i->o, i->upper = rdb_copy(u, un), un);
@@ -78,7 +82,7 @@ static rdb_iter *rdb_open_iter(rocksdb_t *db, int has_lower, const char *l, size
 
 static void rdb_close_iter(rdb_iter *i) {
 	rocksdb_iter_destroy(i->it);
-	rocksdb_readoptions_destroy(i->o);
+	if (i->o != NULL) rocksdb_readoptions_destroy(i->o);
 	free(i->lower);
 	free(i->upper);
 	free(i);
@@ -121,14 +125,16 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 )
 
 // RocksDB is the C++ library, by cgo, within the same memory as lsm: write buffers of an
 // eighth, of which there are at most three, the rest for the block cache. Indexes and
 // filters are held by open tables on top, as is RocksDB's default and to its advantage.
-// Snappy, full bloom filters of 10 bits on every level, two background jobs, dynamic
-// level sizes (its default since 8.2).
+// Snappy, full bloom filters of 10 bits on every level, two background jobs, of which a
+// compaction may take both, dynamic level sizes (its default since 8.2). Logs are not used again: its default recovery, to a point
+// in time, does not allow that.
 //
 // None keeps up to 1 MiB of log in the memory of the process (manual_wal_flush).
 var RocksDB = Kind{
@@ -146,7 +152,7 @@ var RocksDBStats = Kind{
 	Name:   "rocksdb-stats",
 	Help:   "RocksDB with its statistics on: reads are slower, bytes and blocks are counted",
 	Limits: RocksDB.Limits,
-	Marker: RocksDB.Marker,
+	Marker: RocksDB.Marker, Variant: true,
 	Open: func(c Config) (Engine, error) {
 		o := rocksOptions(c)
 		C.rocksdb_options_enable_statistics(o)
@@ -154,13 +160,30 @@ var RocksDBStats = Kind{
 	},
 }
 
+// RocksDBBlob is RocksDB with values from 4 KiB in blob files that are collected, and in the
+// same cache, as lsm has them. That writes less, and reads are slower.
+var RocksDBBlob = Kind{
+	Name:   "rocksdb-blob",
+	Help:   "RocksDB with values from 4 KiB in blob files",
+	Limits: RocksDB.Limits,
+	Marker: RocksDB.Marker, Variant: true,
+	Open: func(c Config) (Engine, error) {
+		o := rocksOptions(c)
+		C.rocksdb_options_set_enable_blob_files(o, 1)
+		C.rocksdb_options_set_min_blob_size(o, blobThreshold)
+		C.rocksdb_options_set_blob_compression_type(o, C.rocksdb_snappy_compression)
+		C.rocksdb_options_set_enable_blob_gc(o, 1)
+		return openRocksDB(c, o)
+	},
+}
+
 // rocks are the engines that the tag rocksdb adds.
-var rocks = []Kind{RocksDB, RocksDBStats}
+var rocks = []Kind{RocksDB, RocksDBBlob, RocksDBStats}
 
 func rocksOptions(c Config) *C.rocksdb_options_t {
 	memory := c.memory()
 	cache := C.rocksdb_cache_create_lru(C.size_t(memory - memory/8*3))
-	defer C.rocksdb_cache_destroy(cache) // options hold it
+	defer C.rocksdb_cache_destroy(cache) // options hold it, for blocks and for values in blob files
 	t := C.rocksdb_block_based_options_create()
 	defer C.rocksdb_block_based_options_destroy(t)
 	C.rocksdb_block_based_options_set_block_cache(t, cache)
@@ -175,6 +198,8 @@ func rocksOptions(c Config) *C.rocksdb_options_t {
 	C.rocksdb_options_set_write_buffer_size(o, C.size_t(memory/8))
 	C.rocksdb_options_set_max_write_buffer_number(o, 3)
 	C.rocksdb_options_set_max_background_jobs(o, 2)
+	C.rocksdb_options_set_max_subcompactions(o, 2)
+	C.rocksdb_options_set_blob_cache(o, cache)
 	C.rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1)
 	C.rocksdb_options_set_info_log_level(o, 3) // errors
 	if c.Durability == None {
@@ -259,7 +284,7 @@ func (e *rocksDB) NewBatch() Batch { return &rocksBatch{e, C.rocksdb_writebatch_
 func (e *rocksDB) NewIter(lower, upper []byte) (Iter, error) {
 	l, ln := chars(lower)
 	u, un := chars(upper)
-	return rocksIter{C.rdb_open_iter(e.db, set(lower), l, ln, set(upper), u, un)}, nil
+	return rocksIter{C.rdb_open_iter(e.db, e.read, set(lower), l, ln, set(upper), u, un)}, nil
 }
 
 func set(bound []byte) C.int {
@@ -277,14 +302,14 @@ func (e *rocksDB) Sync() error {
 
 // Settle flushes, and asks until nothing runs or is due: the C interface of the releases
 // that distributions ship has no call to wait.
-func (e *rocksDB) Settle(ctx context.Context) error {
+func (e *rocksDB) Settle(ctx context.Context) (time.Duration, error) {
 	o := C.rocksdb_flushoptions_create()
 	defer C.rocksdb_flushoptions_destroy(o)
 	C.rocksdb_flushoptions_set_wait(o, 1)
 	var err *C.char
 	C.rocksdb_flush(e.db, o, &err)
 	if err != nil {
-		return rocksError(err)
+		return 0, rocksError(err)
 	}
 	return rest(ctx, 3, func() (bool, error) {
 		var work int64

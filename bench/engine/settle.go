@@ -5,28 +5,39 @@ import (
 	"time"
 )
 
+// blobThreshold is from how many bytes on values are kept outside of the tree where an engine can
+// do that: what lsm does by default.
+const blobThreshold = 4 << 10
+
 // settleTick is how often an engine that can't be waited for is asked whether it rests.
 const settleTick = 5 * time.Millisecond
 
 // rest waits until idle has answered true the given number of times in a row: between
-// the end of one compaction and the start of the next an engine looks idle too.
-func rest(ctx context.Context, times int, idle func() (bool, error)) error {
+// the end of one compaction and the start of the next an engine looks idle too. rested is
+// the time since the first of these answers.
+func rest(ctx context.Context, times int, idle func() (bool, error)) (rested time.Duration, err error) {
 	tick := time.NewTicker(settleTick)
 	defer tick.Stop()
+	var since time.Time
 	for quiet := 0; ; {
 		ok, err := idle()
-		if err != nil {
-			return err
-		}
-		if quiet++; !ok {
+		switch {
+		case err != nil:
+			return 0, err
+		case !ok:
 			quiet = 0
+		case quiet == 0:
+			since = time.Now()
+			fallthrough
+		default:
+			quiet++
 		}
 		if quiet == times {
-			return nil
+			return time.Since(since), nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		case <-tick.C:
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,7 @@ type Environment struct {
 	GOMAXPROCS int       `json:"gomaxprocs"`
 	Memory     int64     `json:"memory_bytes,omitempty"`
 	Go         string    `json:"go"`
+	NoCgo      bool      `json:"no_cgo,omitempty"`       // built without cgo: Pebble then has its cache and memtables on the Go heap
 	Revision   string    `json:"revision,omitempty"`     // of the source; "+" behind if it was changed
 	Committed  time.Time `json:"revision_time,omitzero"` // of the revision
 	FileSystem string    `json:"file_system,omitempty"`
@@ -33,6 +35,7 @@ func Look(dir string) Environment {
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		e.Revision, e.Committed = revision(info.Settings)
+		e.NoCgo = !slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "1"})
 	}
 	e.Kernel = firstLine("/proc/sys/kernel/osrelease")
 	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")

@@ -23,7 +23,11 @@ func (t *Table) Environment(e Environment) {
 	if e.GOMAXPROCS != e.CPUs {
 		parts[1] += fmt.Sprintf(" (GOMAXPROCS %d)", e.GOMAXPROCS)
 	}
-	for _, s := range []string{e.CPU, e.FileSystem, e.Go, e.Revision} {
+	goVersion := e.Go
+	if e.NoCgo {
+		goVersion += " without cgo"
+	}
+	for _, s := range []string{e.CPU, e.FileSystem, goVersion, e.Revision} {
 		if s != "" {
 			parts = append(parts, s)
 		}

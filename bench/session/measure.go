@@ -77,23 +77,30 @@ func (m *measurement) settle(ctx context.Context, name string, res *driver.Resul
 		return nil
 	}
 	start := time.Now()
-	done := make(chan error, 1)
-	go func() { done <- m.s.e.Settle(ctx) }()
+	type settled struct {
+		rested time.Duration
+		err    error
+	}
+	done := make(chan settled, 1)
+	go func() {
+		rested, err := m.s.e.Settle(ctx)
+		done <- settled{rested, err}
+	}()
 	tick := time.NewTicker(time.Second / 4)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-done:
+		case s := <-done:
 			if m.s.cfg.Done != nil {
 				m.s.cfg.Done()
 			}
-			if err != nil && ctx.Err() != nil {
+			if s.err != nil && ctx.Err() != nil {
 				res.Interrupted = true
 				return nil
 			}
-			took := time.Since(start)
+			took := time.Since(start) - s.rested
 			m.settled = &took
-			return err
+			return s.err
 		case <-tick.C:
 			if m.s.cfg.Progress != nil {
 				m.s.cfg.Progress(name+" (settling)", driver.Progress{Elapsed: time.Since(start), Done: -1, Left: -1})

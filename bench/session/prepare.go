@@ -99,7 +99,7 @@ func (s *Session) explore(ctx context.Context, w workload.Workload, p workload.P
 	if err := s.open(s.wanted(w)); err != nil {
 		return err
 	}
-	if err := s.e.Settle(ctx); err != nil {
+	if _, err := s.e.Settle(ctx); err != nil {
 		return err
 	}
 	keys := w.Data.Keys(p)

@@ -37,11 +37,11 @@ func (f *compareFlags) add(o *options) {
 	o.StringVar(&o.dir, "dir", "", "where to put the stores: a new or empty directory, emptied afterwards (default: a temporary one)")
 }
 
-// peers are the engines that are worth comparing: counting makes rocksdb-stats slower
+// peers are the engines that are compared by default: counting makes rocksdb-stats slower
 // than rocksdb.
 func peers() (names []string) {
 	for _, k := range engine.Kinds() {
-		if !k.Forgetful && k.Name != "rocksdb-stats" {
+		if !k.Forgetful && !k.Variant {
 			names = append(names, k.Name)
 		}
 	}
@@ -89,6 +89,7 @@ func (o *options) comparisonFlags() {
 	o.StringVar(&o.output.csv, "csv", "", "write a line for each round, row, engine and kind of operation to this `FILE`, or -")
 	o.StringVar(&o.output.series, "series", "", "write a CSV line for each tenth of a second to this `FILE`, or -")
 	o.StringVar(&o.output.benchfmt, "benchfmt", "", "write benchmark lines to this `FILE`, or -, for benchstat -col /engine")
+	o.StringVar(&o.output.markdown, "markdown", "", "write the table of the best peers to this `FILE`, or -, in Markdown")
 }
 
 // measuringFlags are those of commands that measure a comparison.
@@ -117,7 +118,8 @@ func comparisonFiles(o *options, c console, a **compare.Analysis) (*files, error
 		target{"series", o.output.series, func(w io.Writer) error { return report.WriteSeries(w, (*a).Results) }},
 		target{"benchfmt", o.output.benchfmt, func(w io.Writer) error {
 			return report.WriteBenchmarks(w, (*a).Environment, (*a).Results)
-		}})
+		}},
+		target{"markdown", o.output.markdown, func(w io.Writer) error { return compare.WriteMarkdown(w, *a) }})
 }
 
 // saveJSON replaces the JSON file, if one was asked for, at once: whoever ends the program

@@ -72,7 +72,7 @@ any case. Without an operation, a request reads, or writes what the trace has no
 `
 
 const compareHelp = `Measure engines side by side. In each round each workload runs on each engine, one after
-the other, in a process of its own; the order rotates. The table has medians over the
+the other, in a process of its own; the order changes. The table has medians over the
 rounds, and how many times as fast the first engine is as each other: the median of the
 ratios of each round's pair, with an exact interval, and win, tie or loss.
 
@@ -110,10 +110,12 @@ ratio to the best peer that this project wants to reach at least.
 `
 
 const reportHelp = `Print the table of comparisons again, and write their page. The rounds of several files
-count together if all of them measured the same, on the same machine, with the same program.
+count together if all of them measured the same, on the same machine, with the same program;
+files with different groups of the same table become one table.
 
   kvbench report all.json --html page.html
   kvbench report morning.json evening.json
+  kvbench report reads.json.gz fills.json.gz --markdown table.md
 
 `
 

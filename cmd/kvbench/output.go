@@ -13,7 +13,7 @@ import (
 
 // outputs are the flags that say where results go.
 type outputs struct {
-	json, csv, series, benchfmt, hgrm, html string
+	json, csv, series, benchfmt, hgrm, html, markdown string
 	progress, counts, resume                bool
 	cpuprofile, memprofile                  string
 }

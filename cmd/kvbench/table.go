@@ -12,7 +12,7 @@ import (
 // measureTable is `kvbench table`.
 func measureTable(ctx context.Context, args []string, c console) error {
 	o := newOptions("table", "quick|full|growth [flags]", tableHelp+tableList(), c)
-	engines := o.StringSlice("engines", peers(), "what to compare, by `NAMES`; kvbench list shows them")
+	engines := o.StringSlice("engines", compare.TableEngines(peers()), "what to compare, by `NAMES`; kvbench list shows them")
 	subject := o.String("subject", "", "the engine, by `NAME`, that is compared with the others (default: the first)")
 	groups := o.StringSlice("groups", nil, "only these groups, by `NAMES`")
 	rounds := o.Int("rounds", 0, "how often each engine is measured (default: the table's number)")
@@ -32,8 +32,10 @@ func measureTable(ctx context.Context, args []string, c console) error {
 	}
 	cfg := t.Config
 	cfg.Engines, cfg.Subject, cfg.Limits = *engines, *subject, cfg.Limits && *limits
-	if slices.Contains(*engines, "bbolt") {
-		cfg.Roofs = []string{"bbolt"}
+	for _, name := range *engines {
+		if slices.Contains(compare.TableRoofs, name) {
+			cfg.Roofs = append(cfg.Roofs, name)
+		}
 	}
 	if o.Changed("rounds") {
 		cfg.Rounds = *rounds

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
 )
@@ -145,11 +146,11 @@ func (s *store) Sync() error {
 	return nil
 }
 
-func (s *store) Settle(ctx context.Context) error {
+func (s *store) Settle(ctx context.Context) (time.Duration, error) {
 	if err := s.hook("settle", nil); err != nil {
-		return err
+		return 0, err
 	}
-	return ctx.Err()
+	return 0, ctx.Err()
 }
 
 func (s *store) Stats() engine.Stats {
