@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// blobThreshold is from how many bytes on values are kept outside of the tree where an engine can
-// do that: what lsm does by default.
-const blobThreshold = 4 << 10
-
 // settleTick is how often an engine that can't be waited for is asked whether it rests.
 const settleTick = 5 * time.Millisecond
 

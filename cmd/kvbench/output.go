@@ -14,8 +14,8 @@ import (
 // outputs are the flags that say where results go.
 type outputs struct {
 	json, csv, series, benchfmt, hgrm, html, markdown string
-	progress, counts, resume                bool
-	cpuprofile, memprofile                  string
+	progress, counts, resume                          bool
+	cpuprofile, memprofile                            string
 }
 
 func (o *options) outputFlags() {
