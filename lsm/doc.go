@@ -28,6 +28,11 @@
 // belongs to one goroutine. Keys and values handed in are copied before a call
 // returns; results belong to the caller, except an iterator's Key and Value.
 //
+// # Limits
+//
+// A key has up to 65,535 bytes, a value up to 256 MiB, a batch up to 1 GiB: [MaxKeyLen],
+// [MaxValueLen], [MaxBatchLen]. More is [ErrTooLarge].
+//
 // # Reading the source
 //
 // open.go recovers a store, commit.go is the write path, get.go and iter.go are

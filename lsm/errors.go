@@ -32,12 +32,16 @@ var (
 // CorruptionError says which file is damaged and where.
 type CorruptionError = base.CorruptionError
 
-// Limits of keys, values and batches, in bytes.
+// Limits of keys, values and batches, in bytes. What is beyond them is ErrTooLarge.
 const (
-	MaxKeyLen   = base.MaxKeyLen
+	// MaxKeyLen bounds a key, and a bound of a range to be deleted: 65,535 bytes.
+	MaxKeyLen = base.MaxKeyLen
+	// MaxValueLen bounds a value: 256 MiB.
 	MaxValueLen = base.MaxValueLen
-	// MaxBatchLen bounds the encoded size of one batch, which is about the sum of its
-	// keys and values.
+	// MaxBatchLen bounds the encoded size of one batch, which is that of its keys and
+	// values and a few bytes for each operation: 1 GiB. A batch may also not take more than
+	// 3.75 GiB in a memtable (1.75 GiB where an int has 32 bits), in which an operation
+	// counts 120 bytes beside its key and value: some 30 million small ones.
 	MaxBatchLen = 1 << 30
 )
 
