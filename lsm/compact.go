@@ -86,7 +86,7 @@ func (db *DB) stuckLocked() error {
 		return err
 	}
 	if len(db.bad) > 0 {
-		return fmt.Errorf("%w: %d tables cannot be read", ErrCorruption, len(db.bad))
+		return fmt.Errorf("%w: %d tables or blob files cannot be read; Verify or kvctl check %s tells which", ErrCorruption, len(db.bad), db.dir)
 	}
 	return errors.New("nothing is running")
 }

@@ -19,7 +19,9 @@ var (
 	ErrReadOnly = base.ErrReadOnly
 	// ErrConflict: another commit changed what the transaction had read.
 	ErrConflict = base.ErrConflict
-	// ErrCorruption: damage on disk; also a *CorruptionError that says where.
+	// ErrCorruption: damage on disk. errors.As finds the *CorruptionError that says where,
+	// except where a record makes no sense in a block that is whole, and where Compact only
+	// counts what could not be read before.
 	ErrCorruption = base.ErrCorruption
 	// ErrLocked: another process, or this one, has the store open.
 	ErrLocked = base.ErrLocked
@@ -29,7 +31,18 @@ var (
 	ErrNoSpace = base.ErrNoSpace
 )
 
-// CorruptionError says which file is damaged and where.
+// CorruptionError says which file is damaged and where. Its fields:
+//
+//	File   string // path of the file that is damaged, or missing
+//	Offset int64  // of the damaged block or record in it; -1: not known, or the whole file
+//	Lower  []byte // the keys that may be concerned lie in [Lower, Upper]; both are nil where
+//	Upper  []byte // that is not known, and only Upper is empty where there is no upper bound
+//	Err    error  // what is wrong
+//
+// Other keys are read as ever. "kvctl check DIR" lists all damage of a store, open or
+// not; then the store is restored from a checkpoint, or the keys are dropped with
+// DB.Excise, or "kvctl salvage DIR NEWDIR" saves what can be read. See
+// docs/operating.md.
 type CorruptionError = base.CorruptionError
 
 // Limits of keys, values and batches, in bytes. What is beyond them is ErrTooLarge.

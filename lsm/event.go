@@ -15,7 +15,7 @@ const (
 	EventCompaction                           // Reason, Level, OutputLevel, Files, Bytes written, Duration
 	EventTableDeleted                         // File
 	EventBackgroundError                      // a flush or compaction failed and will be retried: Err
-	EventCorruption                           // Err is a *CorruptionError
+	EventCorruption                           // Err, as ErrCorruption says
 	EventPoisoned                             // a sync failed, writes are refused until reopening: Err
 	EventStall                                // a writer waited for room in memory: Duration
 )

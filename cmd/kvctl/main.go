@@ -143,6 +143,8 @@ func exit(err error, stderr io.Writer) int {
 // advice says what to do about an error.
 func advice(err error) string {
 	switch {
+	case errors.Is(err, lsm.ErrCorruption):
+		return "kvctl check DIR lists all damage of a store and what to do; kvctl salvage DIR NEWDIR saves what can be read"
 	case errors.Is(err, inspect.ErrNoStore), errors.Is(err, fs.ErrNotExist):
 		return "check the path; a store is a directory with a file named CURRENT in it"
 	case errors.Is(err, fs.ErrPermission):
