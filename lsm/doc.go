@@ -8,9 +8,9 @@
 //
 //	db, err := lsm.Open("data", nil)
 //	if err != nil { … }
-//	defer db.Close()
 //	err = db.Put([]byte("k"), []byte("v"))
 //	v, err := db.Get([]byte("k"))
+//	err = db.Close() // says if not every commit could be made durable
 //
 // # What it promises
 //
@@ -27,7 +27,8 @@
 //
 // A DB and a Snapshot are safe for concurrent use; an Iterator, Batch or Txn
 // belongs to one goroutine. Keys and values handed in are copied before a call
-// returns; results belong to the caller, except an iterator's Key and Value.
+// returns; results belong to the caller, except an iterator's Key and Value, which live
+// until its next move.
 //
 // # Limits
 //
