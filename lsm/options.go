@@ -79,10 +79,18 @@ type Options struct {
 	BlockSize int
 
 	// BlobThreshold is the length in bytes from which values are kept outside of the tree,
-	// in blob files: compactions then leave them where they are, and give their space back
-	// once a third of it is garbage. A read of such a value is one more read of a file. 0
-	// means 4 KiB; negative means never; at least 32. It may differ from one Open to the
-	// next: values move when compactions rewrite them.
+	// in blob files: compactions then leave them where they are. A read of such a value is
+	// one more read of a file. 0 means 4 KiB; negative means never; at least 32. It may
+	// differ from one Open to the next: a value leaves the tree when a compaction meets it,
+	// and comes back when its blob file is collected.
+	//
+	// A value that was replaced or deleted is garbage once compaction has dropped its
+	// record. Blob files are collected when 30% of all bytes in them are garbage, 20%
+	// while nobody writes, unless tables of more than twice the bytes of the garbage would
+	// have to be rewritten; Compact collects each file of which 5% is garbage. So a disk
+	// needs room for 1.4 times the values that the tree refers to, compressed, and for more
+	// while files are collected: what was moved is there twice until its old file goes.
+	// docs/compaction.md has more, and figures.
 	BlobThreshold int
 
 	// CompactionConcurrency is how many compactions may run at once, beside one
