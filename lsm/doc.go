@@ -20,8 +20,8 @@
 // damage is an error that names file and offset, never a wrong or missing answer.
 // Snapshots and iterators see one moment; transactions are serializable. The
 // promises with the tests behind them are in docs/guarantees.md, the file formats
-// in docs/wal.md, docs/table.md and docs/manifest.md; what to do about damage is in
-// docs/operating.md.
+// in docs/wal.md, docs/table.md and docs/manifest.md. How memory is divided and what
+// to do about damage is in docs/operating.md.
 //
 // # Concurrency and bytes
 //

@@ -47,10 +47,16 @@ const (
 
 // Options configures Open. The zero value of every field is a good default.
 type Options struct {
-	// Memory is the budget in bytes for everything the store keeps in memory:
-	// memtables, block cache, filters, indexes and compaction buffers. Metrics shows
-	// how it is used. At least 8 MiB; 0 means 256 MiB. One oversized value, and what
-	// open iterators pin, come on top and are counted on their own.
+	// Memory is the budget in bytes for everything the store keeps in memory. At least 8
+	// MiB; 0 means 256 MiB. A memtable has an eighth, at most 128 MiB, and there are two,
+	// or three while a flush is behind; up to an eighth is reserved for the buffers of
+	// flush and compactions and for the Go heap; filters and indexes of open tables have up
+	// to a quarter; the block cache has what all these leave. Metrics shows how it is used.
+	//
+	// The memtables and tables that open iterators keep, and a batch larger than a
+	// memtable, are taken from the block cache, down to a thirty-second of the budget. What
+	// is more than that comes on top. So do the buffers of iterators that read ahead, and a
+	// large value while it is written or read. docs/operating.md has more.
 	Memory int64
 
 	// Durability is what Put, Delete and the other single writes promise. A batch
@@ -59,7 +65,8 @@ type Options struct {
 
 	// ReadOnly opens a store without writing anything, not even the lock. It may be a
 	// store that another process is writing: the view is of one moment and never
-	// refreshes. Every write answers ErrReadOnly.
+	// refreshes. Every write answers ErrReadOnly. What the logs hold stays in memtables,
+	// whatever Memory says.
 	ReadOnly bool
 
 	// MustExist makes Open fail, with an error that wraps fs.ErrNotExist, where there
