@@ -3,8 +3,9 @@
 //
 // Writes go to a write-ahead log and to a skiplist in memory (the memtable);
 // full memtables are flushed to sorted tables on disk (SSTables), and compaction
-// merges tables down the levels of the tree. Reads look into the memtables and
-// then level by level, a bloom filter before each table.
+// merges tables down the levels of the tree. Large values, from 4 KiB on, stand beside
+// the tree in files of their own. Reads look into the memtables and then level by level,
+// a bloom filter before each table.
 //
 //	db, err := lsm.Open("data", nil)
 //	if err != nil { … }

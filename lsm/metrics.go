@@ -97,8 +97,8 @@ type LevelMetrics struct {
 	Tables  int
 	Bytes   int64
 	Entries uint64
-	Deletes uint64 // point tombstones among Entries
-	Score   float64
+	Deletes uint64  // point tombstones among Entries
+	Score   float64 // need for work; a compaction is due from 1 on
 }
 
 // Metrics returns a picture of the store. On a closed DB the levels are empty.

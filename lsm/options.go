@@ -59,8 +59,8 @@ type Options struct {
 	// large value while it is written or read. docs/operating.md has more.
 	Memory int64
 
-	// Durability is what Put, Delete and the other single writes promise. A batch
-	// says its own on Commit.
+	// Durability is what Put, Delete and the other single writes promise, and Update. A
+	// batch says its own on Commit.
 	Durability Durability
 
 	// ReadOnly opens a store without writing anything, not even the lock. It may be a
@@ -70,11 +70,13 @@ type Options struct {
 	ReadOnly bool
 
 	// MustExist makes Open fail, with an error that wraps fs.ErrNotExist, where there
-	// is no store, in place of creating one. ReadOnly implies it.
+	// is no store, in place of creating one. ReadOnly implies it. A store that lacks a file
+	// wraps that too, and ErrCorruption.
 	MustExist bool
 
 	// Compression has the codec for each level, L0 first; deeper levels than it has
-	// entries use its last one. Empty means Snappy everywhere.
+	// entries use its last one. Empty means Snappy everywhere. A value in a blob file keeps
+	// the codec of the level at which it left the tree, which is L0 for what a flush writes.
 	Compression []Compression
 
 	// FilterBitsPerKey sizes the bloom filters, on every level. 0 means 10, about one
@@ -101,19 +103,23 @@ type Options struct {
 	BlobThreshold int
 
 	// CompactionConcurrency is how many compactions may run at once, beside one
-	// flush. 0 means one for each two processors, at least one. While WaitIdle or Compact
-	// waits and nobody writes, all processors of GOMAXPROCS share in them.
+	// flush. 0 means one for each two processors, at least one; at most 64. While WaitIdle or
+	// Compact waits and nobody writes, all processors of GOMAXPROCS share in them, as far as
+	// Memory has buffers for them.
 	CompactionConcurrency int
 
-	// MaxOpenFiles bounds the tables that are open at once. 0 means 1000, or less where
-	// the process may not open so many files; at least 16. What iterators stand on may
-	// come on top, and a read-only store holds all of its files.
+	// MaxOpenFiles bounds the tables and blob files that are open at once. 0 means 1000, or
+	// about half of what the process may open if that is less; at least 16. What iterators,
+	// compactions and Verify stand on may come on top, and a read-only store holds all of
+	// its files.
 	MaxOpenFiles int
 
 	// FS is the file system. nil means the operating system's.
 	FS vfs.FS
 
-	// Logger gets rare events: recovery, errors, stalls. nil means silence.
+	// Logger gets the events: flushes, compactions and removed files at Debug, recovery and
+	// stalls at Info, failures of background work at Warn, damage and failed syncs at
+	// Error. nil means silence.
 	Logger *slog.Logger
 
 	// Events, if set, is called for each event, from the goroutine where it happens.
@@ -128,7 +134,7 @@ type Options struct {
 	// lets it run backwards.
 	Clock func() time.Time
 
-	// Seed feeds what is random in the engine (skiplist heights, table ids). 0 means
-	// a random one. With Executor, Clock and Seed given, a run replays exactly.
+	// Seed feeds what is random in the engine: the ids of tables and blob files. 0 means a
+	// random one. With Executor, Clock and Seed given, a run replays exactly.
 	Seed int64
 }
