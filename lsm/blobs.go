@@ -13,8 +13,8 @@ import (
 
 // Values of at least Options.BlobThreshold bytes leave the tree when they are flushed, or
 // when a merge meets them: they go into blob files, and the tree keeps references. So
-// merges move references, and a value is written once, until so much of its file is garbage
-// that compaction moves what is alive of it (internal/compaction/pick_blobs.go).
+// merges move references, and a value is written once, until so much of all blob files is
+// garbage that compaction moves what is alive of its file (internal/compaction/pick_blobs.go).
 
 const (
 	defaultBlobThreshold = 4 << 10

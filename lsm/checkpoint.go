@@ -14,9 +14,9 @@ import (
 
 // Checkpoint makes a second store in dir, which must not exist or be empty, that has
 // every commit returned before the call, and of those that are under way a prefix.
-// Tables are hard links, where the file system can link, so it costs little time and
-// space; logs are copied. The new store is durable when Checkpoint returns, and
-// independent: both may be written, moved and removed.
+// Tables and blob files are hard links, where the file system can link, so it costs
+// little time and space; logs are copied. The new store is durable when Checkpoint
+// returns, and independent: both may be written, moved and removed.
 func (db *DB) Checkpoint(dir string) error {
 	s, logs, err := db.checkpointMoment()
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 )
 
 // Compact rewrites the keys in [start, end) down to the last level, so that what was
-// deleted, replaced or has expired there takes no space; end == nil means to the end
-// of the key space. It flushes first. Cancelling ctx ends it between two steps; what
-// was done stays done.
+// deleted, replaced or has expired there takes no space, open snapshots and up to 5% of a
+// blob file aside; end == nil means to the end of the key space. It flushes first.
+// Cancelling ctx ends it between two steps; what was done stays done.
 func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	if end != nil && string(start) >= string(end) {
 		return db.writable()
@@ -86,7 +86,7 @@ func (db *DB) stuckLocked() error {
 		return err
 	}
 	if len(db.bad) > 0 {
-		return fmt.Errorf("%w: %d tables cannot be read", ErrCorruption, len(db.bad))
+		return fmt.Errorf("%w: %d tables or blob files cannot be read; Verify or kvctl check %s tells which", ErrCorruption, len(db.bad), db.dir)
 	}
 	return errors.New("nothing is running")
 }

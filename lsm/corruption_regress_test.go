@@ -115,4 +115,8 @@ func TestReadOnlyOpenOfMissingTable(t *testing.T) {
 		}
 	}
 	mustBeCorrupt(t, fs)
+	for _, readOnly := range []bool{true, false} {
+		_, err := lsm.Open(damageDir, &lsm.Options{FS: fs, ReadOnly: readOnly})
+		saying(t, err, "the manifest has this file, but it is not there", "kvctl check "+damageDir)
+	}
 }

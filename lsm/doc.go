@@ -3,14 +3,15 @@
 //
 // Writes go to a write-ahead log and to a skiplist in memory (the memtable);
 // full memtables are flushed to sorted tables on disk (SSTables), and compaction
-// merges tables down the levels of the tree. Reads look into the memtables and
-// then level by level, a bloom filter before each table.
+// merges tables down the levels of the tree. Large values, from 4 KiB on, stand beside
+// the tree in files of their own. Reads look into the memtables and then level by level,
+// a bloom filter before each table.
 //
 //	db, err := lsm.Open("data", nil)
 //	if err != nil { … }
-//	defer db.Close()
 //	err = db.Put([]byte("k"), []byte("v"))
 //	v, err := db.Get([]byte("k"))
+//	err = db.Close() // says if not every commit could be made durable
 //
 // # What it promises
 //
@@ -20,13 +21,20 @@
 // damage is an error that names file and offset, never a wrong or missing answer.
 // Snapshots and iterators see one moment; transactions are serializable. The
 // promises with the tests behind them are in docs/guarantees.md, the file formats
-// in docs/wal.md, docs/table.md and docs/manifest.md.
+// in docs/wal.md, docs/table.md and docs/manifest.md. How memory is divided and what
+// to do about damage is in docs/operating.md.
 //
 // # Concurrency and bytes
 //
 // A DB and a Snapshot are safe for concurrent use; an Iterator, Batch or Txn
 // belongs to one goroutine. Keys and values handed in are copied before a call
-// returns; results belong to the caller, except an iterator's Key and Value.
+// returns; results belong to the caller, except an iterator's Key and Value, which live
+// until its next move.
+//
+// # Limits
+//
+// A key has up to 65,535 bytes, a value up to 256 MiB, a batch up to 1 GiB: [MaxKeyLen],
+// [MaxValueLen], [MaxBatchLen]. More is [ErrTooLarge].
 //
 // # Reading the source
 //

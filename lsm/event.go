@@ -11,11 +11,11 @@ type EventKind uint8
 
 const (
 	EventRecovered       EventKind = iota + 1 // Open replayed logs: Bytes replayed, Dropped beyond the torn end, File, Offset
-	EventFlush                                // a memtable is in a table: Bytes, Duration, FlushedSeq
+	EventFlush                                // memtables are in tables: Files, Bytes, Duration, FlushedSeq
 	EventCompaction                           // Reason, Level, OutputLevel, Files, Bytes written, Duration
-	EventTableDeleted                         // File
-	EventBackgroundError                      // a flush or compaction failed and will be retried: Err
-	EventCorruption                           // Err is a *CorruptionError
+	EventTableDeleted                         // or a blob file: File
+	EventBackgroundError                      // a flush or compaction failed, and is tried again unless a table is damaged: Err
+	EventCorruption                           // Err, as ErrCorruption says
 	EventPoisoned                             // a sync failed, writes are refused until reopening: Err
 	EventStall                                // a writer waited for room in memory: Duration
 )
@@ -51,7 +51,7 @@ type Event struct {
 	Offset      int64
 	Level       int
 	OutputLevel int
-	Files       int   // tables read
+	Files       int   // tables that a compaction took in; files that a flush made; logs replayed
 	Bytes       int64 // bytes written; for EventRecovered, of log read
 	Dropped     int64
 	Duration    time.Duration

@@ -12,37 +12,6 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm"
 )
 
-// The program of the README, line by line: TestReadme holds the two together.
-func Example() {
-	dir, err := os.MkdirTemp("", "ringwood")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-
-	db, err := lsm.Open(dir, nil) // every option has a good default
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer db.Close()
-
-	err = db.Put([]byte("tree/oak"), []byte("ring-porous")) // on disk when it returns
-	v, err2 := db.Get([]byte("tree/oak"))
-	fmt.Println(string(v), errors.Join(err, err2))
-
-	it, err := db.NewIter(&lsm.IterOptions{Prefix: []byte("tree/")})
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer it.Close()
-	for k, v := range it.All() {
-		fmt.Printf("%s = %s\n", k, v)
-	}
-	// Output:
-	// ring-porous <nil>
-	// tree/oak = ring-porous
-}
-
 // store opens a store for an example.
 func store() (db *lsm.DB, dir string, done func()) {
 	dir, err := os.MkdirTemp("", "ringwood")
@@ -255,14 +224,15 @@ func ExampleStepper() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer db.Close()
 
 	b := db.NewBatch()
 	b.Put([]byte("k"), []byte("v"))
 	b.CommitAsync(lsm.OS, func(seq uint64, err error) { fmt.Println("committed", seq, err) })
 	fmt.Println("not yet")
 	steps.Run()
+	fmt.Println("closed", db.Close())
 	// Output:
 	// not yet
 	// committed 1 <nil>
+	// closed <nil>
 }

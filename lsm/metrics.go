@@ -51,16 +51,20 @@ type Metrics struct {
 	// Writing. UserBytes are keys and values as committed, encoded. LogBytes are the
 	// bytes appended to logs. The write amplification is (LogBytes + FlushBytes +
 	// CompactionWrittenBytes) / UserBytes.
-	Commits, Operations, UserBytes           int64
-	LogBytes, LogRecords, LogSyncs           int64
-	Flushes, FlushBytes                      int64
-	Compactions, Moves                       int64 // moves rewrite nothing
-	CompactionReadBytes                      int64
-	CompactionWrittenBytes                   int64
-	CompactionsRunning                       int
-	CompactionDebt                           int64 // bytes to be rewritten until the tree is in shape
-	Stalls                                   int64 // times that writers waited for room
-	StallTime, DelayTime                     time.Duration
+	Commits, Operations, UserBytes int64
+	LogBytes, LogRecords, LogSyncs int64
+	Flushes, FlushBytes            int64
+	Compactions, Moves             int64 // moves rewrite nothing
+	CompactionReadBytes            int64
+	CompactionWrittenBytes         int64
+	CompactionsRunning             int
+	CompactionDebt                 int64 // bytes to be rewritten until the tree is in shape
+	Stalls                         int64 // times that writers stood still until a memtable was flushed
+	StallTime                      time.Duration
+	// DelayTime is how long writers were slowed down because compactions (more than 16 tables
+	// in L0) or the flush are behind. docs/compaction.md, Writers that are slowed down, says
+	// what helps when it grows.
+	DelayTime                                time.Duration
 	TablesDeleted, TxnConflicts              int64
 	BackgroundErrors, Corruptions            int64
 	BlockReads, TableBytesRead               int64 // from files, by lookups and iterators and compactions
@@ -69,7 +73,8 @@ type Metrics struct {
 	OpenTables, OpenIterators, OpenSnapshots int
 	SealedMemtables                          int
 
-	// Values outside of the tree. Live is what tables refer to, after an excise an estimate.
+	// Values outside of the tree. LiveBytes is what tables refer to, after an excise an
+	// estimate; the rest of Bytes is garbage, and what the files have beside values.
 	Blobs struct{ Files, Bytes, LiveBytes int64 }
 
 	// Memory in use, against Memory: Budget is Options.Memory.
@@ -92,8 +97,8 @@ type LevelMetrics struct {
 	Tables  int
 	Bytes   int64
 	Entries uint64
-	Deletes uint64 // point tombstones among Entries
-	Score   float64
+	Deletes uint64  // point tombstones among Entries
+	Score   float64 // need for work; a compaction is due from 1 on
 }
 
 // Metrics returns a picture of the store. On a closed DB the levels are empty.

@@ -24,7 +24,8 @@ import (
 // returns, so that nothing depends on what the page cache happens to hold.
 //
 // A store is opened by one process at a time (ErrLocked names the other), except with
-// Options.ReadOnly. Damage is ErrCorruption, never an older or emptier store.
+// Options.ReadOnly. Damage is ErrCorruption, never an older or emptier store: see
+// CorruptionError for what to do then.
 func Open(dir string, o *Options) (*DB, error) { return open(dir, o, nil) }
 
 // open is Open. tune, if not nil, may change plan and shape before anything depends on
@@ -76,6 +77,9 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	if err != nil {
 		db.noteCorruption(err)
 		db.abandon()
+		if isCorruption(err) {
+			err = fmt.Errorf("%w; kvctl check %s tells what to do", err, dir)
+		}
 		return nil, fmt.Errorf("open %s: %w", dir, classify(err))
 	}
 	db.resizeCache(0)
@@ -176,8 +180,7 @@ func (db *DB) checkTables(v *manifest.Version) error {
 	return eachFile(db.dir, v, func(name string, size int64, f *manifest.FileMeta) error {
 		info, err := db.fs.Stat(name)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			err = fmt.Errorf("the manifest has this file, but it is not there: %w", err)
+		case errors.Is(err, fs.ErrNotExist): // that is what lostFile says
 		case err != nil:
 			return err
 		case info.Size != size:
@@ -191,6 +194,9 @@ func (db *DB) checkTables(v *manifest.Version) error {
 
 // lostFile is the error for a file that a version needs; f is nil for a blob file.
 func lostFile(name string, f *manifest.FileMeta, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("the manifest has this file, but it is not there: %w", err)
+	}
 	ce := &CorruptionError{File: name, Offset: -1, Err: err}
 	if f != nil {
 		ce.Lower, ce.Upper = f.Smallest, f.Largest

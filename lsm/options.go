@@ -47,27 +47,36 @@ const (
 
 // Options configures Open. The zero value of every field is a good default.
 type Options struct {
-	// Memory is the budget in bytes for everything the store keeps in memory:
-	// memtables, block cache, filters, indexes and compaction buffers. Metrics shows
-	// how it is used. At least 8 MiB; 0 means 256 MiB. One oversized value, and what
-	// open iterators pin, come on top and are counted on their own.
+	// Memory is the budget in bytes for everything the store keeps in memory. At least 8
+	// MiB; 0 means 256 MiB. A memtable has an eighth, at most 128 MiB, and there are two,
+	// or three while a flush is behind; up to an eighth is reserved for the buffers of
+	// flush and compactions and for the Go heap; filters and indexes of open tables have up
+	// to a quarter; the block cache has what all these leave. Metrics shows how it is used.
+	//
+	// The memtables and tables that open iterators keep, and a batch larger than a
+	// memtable, are taken from the block cache, down to a thirty-second of the budget. What
+	// is more than that comes on top. So do the buffers of iterators that read ahead, and a
+	// large value while it is written or read. docs/operating.md has more.
 	Memory int64
 
-	// Durability is what Put, Delete and the other single writes promise. A batch
-	// says its own on Commit.
+	// Durability is what Put, Delete and the other single writes promise, and Update. A
+	// batch says its own on Commit.
 	Durability Durability
 
 	// ReadOnly opens a store without writing anything, not even the lock. It may be a
 	// store that another process is writing: the view is of one moment and never
-	// refreshes. Every write answers ErrReadOnly.
+	// refreshes. Every write answers ErrReadOnly. What the logs hold stays in memtables,
+	// whatever Memory says.
 	ReadOnly bool
 
 	// MustExist makes Open fail, with an error that wraps fs.ErrNotExist, where there
-	// is no store, in place of creating one. ReadOnly implies it.
+	// is no store, in place of creating one. ReadOnly implies it. A store that lacks a file
+	// wraps that too, and ErrCorruption.
 	MustExist bool
 
 	// Compression has the codec for each level, L0 first; deeper levels than it has
-	// entries use its last one. Empty means Snappy everywhere.
+	// entries use its last one. Empty means Snappy everywhere. A value in a blob file keeps
+	// the codec of the level at which it left the tree, which is L0 for what a flush writes.
 	Compression []Compression
 
 	// FilterBitsPerKey sizes the bloom filters, on every level. 0 means 10, about one
@@ -79,26 +88,38 @@ type Options struct {
 	BlockSize int
 
 	// BlobThreshold is the length in bytes from which values are kept outside of the tree,
-	// in blob files: compactions then leave them where they are, and give their space back
-	// once a third of it is garbage. A read of such a value is one more read of a file. 0
-	// means 4 KiB; negative means never; at least 32. It may differ from one Open to the
-	// next: values move when compactions rewrite them.
+	// in blob files: compactions then leave them where they are. A read of such a value is
+	// one more read of a file. 0 means 4 KiB; negative means never; at least 32. It may
+	// differ from one Open to the next: a value leaves the tree when a compaction meets it,
+	// and comes back when its blob file is collected.
+	//
+	// A value that was replaced or deleted is garbage once compaction has dropped its
+	// record. Blob files are collected when 30% of all bytes in them are garbage, 20%
+	// while nobody writes, unless tables of more than twice the bytes of the garbage would
+	// have to be rewritten; Compact collects each file of which 5% is garbage. So a disk
+	// needs room for 1.4 times the values that the tree refers to, compressed, and for more
+	// while files are collected: what was moved is there twice until its old file goes.
+	// docs/compaction.md has more, and figures.
 	BlobThreshold int
 
 	// CompactionConcurrency is how many compactions may run at once, beside one
-	// flush. 0 means one for each two processors, at least one. While WaitIdle or Compact
-	// waits and nobody writes, all processors of GOMAXPROCS share in them.
+	// flush. 0 means one for each two processors, at least one; at most 64. While WaitIdle or
+	// Compact waits and nobody writes, all processors of GOMAXPROCS share in them, as far as
+	// Memory has buffers for them.
 	CompactionConcurrency int
 
-	// MaxOpenFiles bounds the tables that are open at once. 0 means 1000, or less where
-	// the process may not open so many files; at least 16. What iterators stand on may
-	// come on top, and a read-only store holds all of its files.
+	// MaxOpenFiles bounds the tables and blob files that are open at once. 0 means 1000, or
+	// about half of what the process may open if that is less; at least 16. What iterators,
+	// compactions and Verify stand on may come on top, and a read-only store holds all of
+	// its files.
 	MaxOpenFiles int
 
 	// FS is the file system. nil means the operating system's.
 	FS vfs.FS
 
-	// Logger gets rare events: recovery, errors, stalls. nil means silence.
+	// Logger gets the events: flushes, compactions and removed files at Debug, recovery and
+	// stalls at Info, failures of background work at Warn, damage and failed syncs at
+	// Error. nil means silence.
 	Logger *slog.Logger
 
 	// Events, if set, is called for each event, from the goroutine where it happens.
@@ -113,7 +134,7 @@ type Options struct {
 	// lets it run backwards.
 	Clock func() time.Time
 
-	// Seed feeds what is random in the engine (skiplist heights, table ids). 0 means
-	// a random one. With Executor, Clock and Seed given, a run replays exactly.
+	// Seed feeds what is random in the engine: the ids of tables and blob files. 0 means a
+	// random one. With Executor, Clock and Seed given, a run replays exactly.
 	Seed int64
 }

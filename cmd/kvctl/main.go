@@ -24,7 +24,8 @@ const (
 	exitUsage  = 2
 )
 
-const help = `kvctl looks after the stores of lsm, kvnode and kvbench, by their files.
+const help = `kvctl looks after stores of lsm by their files. DIR is the directory that a program
+gave to lsm.Open.
 
 Usage:
   kvctl check DIR                                every checksum and invariant of a store
@@ -40,10 +41,10 @@ Flags of all commands:
   --quiet   no progress on stderr; there is none anyway if it is no terminal
 
 Examples:
-  kvctl check /var/lib/kvnode
+  kvctl check data
   kvctl check --json data | jq '.findings[] | select(.severity == "damage")'
   kvctl dump wal data/000012.log | less
-  kvctl salvage broken saved && mv broken broken.old && mv saved broken
+  kvctl salvage data saved         lists what was lost; then: mv data data.old && mv saved data
 
 Exit status: 0 done, 1 failed, damage found or something unread, 2 wrong usage.
 `
@@ -143,6 +144,8 @@ func exit(err error, stderr io.Writer) int {
 // advice says what to do about an error.
 func advice(err error) string {
 	switch {
+	case errors.Is(err, lsm.ErrCorruption):
+		return "kvctl check DIR lists all damage of a store and what to do; kvctl salvage DIR NEWDIR saves what can be read"
 	case errors.Is(err, inspect.ErrNoStore), errors.Is(err, fs.ErrNotExist):
 		return "check the path; a store is a directory with a file named CURRENT in it"
 	case errors.Is(err, fs.ErrPermission):

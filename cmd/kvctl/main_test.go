@@ -145,6 +145,10 @@ func TestCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Damages() != 2 || r.Findings[0].File != name || r.Findings[0].Lower == nil {
 		t.Fatal(err, out)
 	}
+	flip(t, filepath.Join(dir, "CURRENT"), 0)
+	if _, errs := kvctl(t, 1, "stats", dir); !strings.Contains(errs, "next: kvctl check DIR") {
+		t.Fatal(errs)
+	}
 }
 
 func TestDump(t *testing.T) {

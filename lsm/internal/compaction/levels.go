@@ -64,8 +64,8 @@ func scoreL0(v *manifest.Version, o Options, baseBytes int64) float64 {
 	return max(byCount, float64(bytesOf(v.Levels[0]))/float64(baseBytes))
 }
 
-// Scores returns each level's need for work; 1 or more is due. Writers may be
-// slowed down by L0's, which is at least the number of its tables over L0Max.
+// Scores returns each level's need for work; 1 or more is due. L0's is at least the
+// number of its tables over L0Max.
 func Scores(v *manifest.Version, o Options) [base.NumLevels]float64 {
 	return ShapeOf(v, o).Score
 }
