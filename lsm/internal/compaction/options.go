@@ -26,7 +26,7 @@ type Options struct {
 	// costs: it bounds what a lookup visits; 8.
 	L0Max int
 	// MaxBytes bounds the input of one compaction between levels where it can be
-	// chosen; 25 target files.
+	// chosen, and what one moves between blob files, up to one file more; 25 target files.
 	MaxBytes int64
 }
 

@@ -2,6 +2,8 @@ package compaction
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
@@ -77,7 +79,7 @@ func (p *picker) costOf(condemned map[base.FileNum]bool) int64 {
 }
 
 // moveFrom rewrites the table of [lo, hi) (hi == nil: no bound) that needs the most of the
-// condemned files.
+// condemned files. About MaxBytes of its values move, so that no step takes long.
 func (p *picker) moveFrom(condemned map[base.FileNum]bool, lo, hi []byte) *Compaction {
 	var best *Compaction
 	var most int64
@@ -93,9 +95,29 @@ func (p *picker) moveFrom(condemned map[base.FileNum]bool, lo, hi []byte) *Compa
 		}
 	}
 	if best != nil {
-		best.Condemned = condemned
+		best.Condemned = p.worst(best.Inputs[0].Files[0], condemned)
 	}
 	return best
+}
+
+// worst returns those of the condemned files with the largest shares of garbage, of which f
+// needs about MaxBytes. What other tables need of them comes next, so that they leave soon.
+func (p *picker) worst(f *manifest.FileMeta, condemned map[base.FileNum]bool) map[base.FileNum]bool {
+	alive := func(u manifest.BlobUse) float64 {
+		b := p.v.Blob(u.File)
+		return float64(b.Live) / float64(b.Bytes)
+	}
+	uses := slices.Clone(f.Blobs)
+	slices.SortStableFunc(uses, func(x, y manifest.BlobUse) int { return cmp.Compare(alive(x), alive(y)) })
+	files := make(map[base.FileNum]bool)
+	left := p.o.MaxBytes
+	for _, u := range uses {
+		if condemned[u.File] && left > 0 {
+			files[u.File] = true
+			left -= u.Bytes
+		}
+	}
+	return files
 }
 
 // usedBy returns how many bytes of the files f refers to.
