@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -297,5 +299,69 @@ func TestBlobDamage(t *testing.T) {
 	}
 	must(t, db.Excise(bad[0], append(bytes.Clone(bad[0]), 0)))
 	must(t, db.Verify(context.Background()))
+	must(t, db.Close())
+}
+
+// A blob file that the disk does not read for now is left alone for a while, however often
+// somebody waits; the others are collected.
+func TestUnreadableBlobFileIsSpared(t *testing.T) {
+	now := time.Unix(1000, 0)
+	mem := vfs.NewMem()
+	fs := vfs.NewFault(mem)
+	db := blobStore(t, fs, lsm.Options{Clock: func() time.Time { return now }})
+	const n, size = 300, 8 << 10
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, size)))
+	}
+	settle(t, db)
+	var victim string
+	for name := range filesOf(t, mem, storeDir) {
+		if strings.HasSuffix(name, ".blob") && (victim == "" || name < victim) {
+			victim = name
+		}
+	}
+	for i := range n {
+		if i%3 > 0 {
+			must(t, db.Put(blobKey(i), blobValue(i, 1, size)))
+		}
+	}
+	must(t, db.Close())
+	db = blobStore(t, fs, lsm.Options{Clock: func() time.Time { return now }})
+	fs.SetHook(ends(vfs.OpOpen, victim, syscall.EMFILE))
+	there := func() bool {
+		t.Helper()
+		names, err := fs.List(storeDir)
+		must(t, err)
+		return slices.Contains(names, victim)
+	}
+	settle(t, db)
+	settle(t, db)
+	must(t, db.Compact(context.Background(), nil, nil))
+	m := db.Metrics()
+	if m.BackgroundErrors != 1 || !there() {
+		t.Errorf("%d failures", m.BackgroundErrors)
+	}
+	if share := float64(m.Blobs.Bytes) / float64(m.Blobs.LiveBytes); share > 1.2 {
+		t.Errorf("blob files have %.2f times the bytes that are needed: %+v", share, m.Blobs)
+	}
+	now = now.Add(time.Minute)
+	if err := db.Compact(context.Background(), nil, nil); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("tried again: %v", err)
+	}
+	now = now.Add(time.Minute)
+	must(t, db.Compact(context.Background(), nil, nil)) // twice as long
+	fs.SetHook(nil)
+	now = now.Add(time.Minute)
+	must(t, db.Compact(context.Background(), nil, nil))
+	if there() {
+		t.Error("what can be read again was not collected")
+	}
+	for i := range n {
+		v, err := db.Get(blobKey(i))
+		must(t, err)
+		if !bytes.Equal(v, blobValue(i, min(i%3, 1), size)) {
+			t.Fatalf("%s has another value", blobKey(i))
+		}
+	}
 	must(t, db.Close())
 }

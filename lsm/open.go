@@ -61,6 +61,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	db.tables = make(map[base.FileNum]*table)
 	db.files.n = make(map[base.FileNum]int)
 	db.bad = make(map[base.FileNum]bool)
+	db.spared = make(map[base.FileNum]spare)
 	db.plan = planMemory(opts.Memory, opts.CompactionConcurrency)
 	db.shape = compaction.Options{MemtableSize: db.plan.memtable}.WithDefaults()
 	db.blobFile = max(minBlobFile, db.plan.memtable)
