@@ -136,12 +136,11 @@ func (db *DB) spareLocked(e *blobError) {
 	db.spared[e.num] = spare{db.now() + pause, pause}
 }
 
-// scaleUses is what remains of the uses of a table of which part of whole bytes is left.
-func scaleUses(uses []manifest.BlobUse, part, whole int64) []manifest.BlobUse {
+// scaleUses is what remains of the uses of a table of which a share is left.
+func scaleUses(uses []manifest.BlobUse, share float64) []manifest.BlobUse {
 	out := slices.Clone(uses)
 	for i := range out {
 		u := &out[i]
-		share := float64(part) / float64(max(whole, 1))
 		u.Bytes = max(1, int64(float64(u.Bytes)*share))
 		u.Values = max(1, uint64(float64(u.Values)*share))
 	}

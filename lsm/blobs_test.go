@@ -365,3 +365,39 @@ func TestUnreadableBlobFileIsSpared(t *testing.T) {
 	}
 	must(t, db.Close())
 }
+
+// What an excise leaves of a table, and of what it needs of blob files, is estimated by
+// the table's index.
+func TestExciseEstimates(t *testing.T) {
+	db := blobStore(t, vfs.NewMem(), lsm.Options{BlobThreshold: 100})
+	const n = 6000
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, 150)))
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	m := db.Metrics()
+	blobs, tables := m.Blobs.LiveBytes, m.TableBytes()
+	check := func(left float64) {
+		t.Helper()
+		m := db.Metrics()
+		b, s := float64(m.Blobs.LiveBytes)/float64(blobs), float64(m.TableBytes())/float64(tables)
+		if b < left-0.05 || b > left+0.05 || s < left-0.05 || s > left+0.05 {
+			t.Errorf("of values %.2f are left, and %.2f of tables, not %.2f", b, s, left)
+		}
+	}
+	check(1)
+	excise := func(from, to int) { t.Helper(); must(t, db.Excise(blobKey(from), blobKey(to))) }
+	excise(3000, 3001)
+	check(1)
+	excise(1000, 1001) // of what was cut before
+	excise(4000, 4001)
+	check(1)
+	excise(0, 600)
+	check(0.9)
+	excise(2000, 3600)
+	check(0.9 - 1.6/6)
+	must(t, db.Excise(blobKey(4800), nil))
+	check(0.9 - 2.8/6)
+	must(t, db.Verify(context.Background()))
+	must(t, db.Close())
+}
