@@ -28,9 +28,15 @@ const (
 )
 
 // pickBlobs rewrites a table that refers to condemned blob files, when there is enough
-// garbage in all of them.
+// garbage in all that can be emptied.
 func (p *picker) pickBlobs() *Compaction {
-	total, garbage := p.v.BlobBytes()
+	var total, garbage int64
+	for i := range p.v.Blobs {
+		if b := &p.v.Blobs[i]; p.canEmpty(b) {
+			total += b.Bytes
+			garbage += b.Garbage()
+		}
+	}
 	most := blobGarbageBusy
 	if p.env.Idle {
 		most = blobGarbageIdle
@@ -46,13 +52,19 @@ func (p *picker) pickBlobs() *Compaction {
 	return p.moveFrom(condemned, nil, nil)
 }
 
-// condemned returns the blob files of which at least share is garbage, and how much that
-// is. Files that could not be read stay as they are.
+// canEmpty reports whether values of b can move now: it can be read, and tables below L0
+// refer to it.
+func (p *picker) canEmpty(b *manifest.Blob) bool {
+	return b.Deep > 0 && (p.env.Busy == nil || !p.env.Busy(b.Num))
+}
+
+// condemned returns the blob files to be emptied of which at least share is garbage, and
+// how much that is.
 func (p *picker) condemned(share float64) (files map[base.FileNum]bool, garbage int64) {
 	for i := range p.v.Blobs {
 		b := &p.v.Blobs[i]
 		g := b.Garbage()
-		if g == 0 || float64(g) < share*float64(b.Bytes) || p.env.Busy != nil && p.env.Busy(b.Num) {
+		if g == 0 || float64(g) < share*float64(b.Bytes) || !p.canEmpty(b) {
 			continue
 		}
 		if files == nil {

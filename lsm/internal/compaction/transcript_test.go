@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write what the picker says into testdat
 //	tombstone 12 a-f@9                      a range tombstone of table 12
 //	blob 90 100                             a blob file with 100 bytes of values
 //	uses 12 90=40 91=5                      table 12 needs so many bytes of blob files
-//	pick [idle] [snapshot=5] [now=7]        what to do
+//	pick [idle] [snapshot=5] [now=7] [bad=90] what to do
 //	start                                   what was picked last is under way from here on
 //	end                                     everything under way has ended, without effect
 //	manual a z                              the next step of compacting [a, z)
@@ -198,6 +198,8 @@ func (s *stage) env(args []string) Env {
 			e.OldestSnapshot = base.SeqNum(n)
 		case "now":
 			e.Now = n
+		case "bad":
+			e.Busy = func(num base.FileNum) bool { return num == base.FileNum(n) }
 		}
 	}
 	return e
