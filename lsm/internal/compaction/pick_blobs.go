@@ -44,8 +44,8 @@ func (p *picker) pickBlobs() *Compaction {
 	if total == 0 || float64(garbage) < most*float64(total) {
 		return nil
 	}
-	// Files with more than their part of it: at least one has.
-	condemned, back := p.condemned(float64(garbage) / float64(total))
+	// Files with their part of it, or more: at least one has, but for rounding.
+	condemned, back := p.condemned(float64(garbage) / float64(total) * (1 - 1e-9))
 	if len(condemned) == 0 || p.costOf(condemned) > blobCost*back {
 		return nil
 	}
