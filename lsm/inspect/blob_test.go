@@ -2,9 +2,12 @@ package inspect
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -307,5 +310,51 @@ func TestDumpBlobs(t *testing.T) {
 	must(t, err)
 	if x := st.Blobs; x.Files != 2 || x.Values != 80 || x.LiveValues != 80 || x.LiveBytes != x.ValueBytes || x.Garbage != 0 || x.Bytes <= x.ValueBytes {
 		t.Errorf("%+v", x)
+	}
+}
+
+// A salvage has few blob files open at a time, and does not take for lost what it could
+// not open for want of descriptors.
+func TestSalvageOfManyBlobFiles(t *testing.T) {
+	mem := vfs.NewMem()
+	db, err := lsm.Open(dir, options(mem))
+	must(t, err)
+	const n = 2*maxOpenBlobs + 10
+	for i := range n {
+		must(t, db.Put([]byte(bigKey(i)), []byte(bigValue(i, 0))))
+		must(t, db.Put([]byte("a"), nil)) // so that tables are merged
+		must(t, db.Put([]byte("z"), nil))
+		must(t, db.Flush())
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	must(t, db.Close())
+	if blobs := len(files(t, mem, ".blob")); blobs != n || len(files(t, mem, ".sst")) != 1 {
+		t.Fatalf("%d blob files", blobs)
+	}
+	open, most := 0, 0
+	limit := maxOpenBlobs + 10
+	fs := vfs.NewFault(mem)
+	fs.SetHook(func(op vfs.Op) error {
+		switch {
+		case op.Kind == vfs.OpClose:
+			open--
+		case op.Kind != vfs.OpOpen && op.Kind != vfs.OpCreate:
+		case open == limit:
+			return syscall.EMFILE
+		default:
+			open++
+			most = max(most, open)
+		}
+		return nil
+	})
+	r, err := Salvage(fs, dir, "/new", nil)
+	must(t, err)
+	if len(r.Lost) > 0 || r.Saved != n+2 || open != 0 {
+		t.Errorf("%d files left open: %v", open, r)
+	}
+	for limit = range most {
+		if _, err := Salvage(fs, dir, fmt.Sprint("/new", limit), nil); !errors.Is(err, syscall.EMFILE) || open != 0 {
+			t.Errorf("with %d files: %v, %d left open", limit, err, open)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // adviceDead is for a part of a blob file to which no reference leads.
 const adviceDead = "nothing that the tables refer to is concerned, as far as they could be read: the file goes once enough of it is garbage, or with a new store by: kvctl salvage DIR NEWDIR"
 
-// maxOpenBlobs bounds the blob files that a check has open.
+// maxOpenBlobs bounds the blob files that a check or a salvage has open.
 const maxOpenBlobs = 64
 
 // openBlobs opens every blob file as readers of single values do, to know in which of

@@ -293,6 +293,12 @@ func ioFailed(err error) bool {
 	return !isNotExist(err) && (errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &no))
 }
 
+// tooManyOpen reports whether err says nothing of the file: the process, or the system, may
+// open no more of them.
+func tooManyOpen(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
 // watched remembers where the file could not be read, for code that takes what it
 // cannot read for damaged.
 type watched struct {

@@ -101,6 +101,9 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 		s.lost(d)
 	}
 	file, err := s.fs.Open(name)
+	if tooManyOpen(err) {
+		return fmt.Errorf("salvage %s: %w", s.dir, err)
+	}
 	if err != nil {
 		if !isNotExist(err) {
 			all(err.Error(), err)
