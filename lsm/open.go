@@ -194,7 +194,9 @@ func (db *DB) checkTables(v *manifest.Version) error {
 func lostFile(name string, f *manifest.FileMeta, err error) error {
 	ce := &CorruptionError{File: name, Offset: -1, Err: err}
 	if f != nil {
-		ce.Lower, ce.Upper = f.Smallest, f.Largest
+		if ce.Lower = f.Smallest; !f.Unbounded() {
+			ce.Upper = f.Largest
+		}
 	}
 	return ce
 }

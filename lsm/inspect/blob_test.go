@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -355,6 +356,42 @@ func TestSalvageOfManyBlobFiles(t *testing.T) {
 	for limit = range most {
 		if _, err := Salvage(fs, dir, fmt.Sprint("/new", limit), nil); !errors.Is(err, syscall.EMFILE) || open != 0 {
 			t.Errorf("with %d files: %v, %d left open", limit, err, open)
+		}
+	}
+}
+
+// TestKeysWithoutUpperBound: a table with a range tombstone to the end of all keys counted
+// as one that ends before every other, when the keys were named that a lost file concerns.
+func TestKeysWithoutUpperBound(t *testing.T) {
+	for _, suffix := range []string{".sst", ".blob"} {
+		fs, _ := big(t)
+		db, err := lsm.Open(dir, options(fs))
+		must(t, err)
+		must(t, db.Excise([]byte(bigKey(10)), []byte(bigKey(11)))) // cuts the table in two
+		must(t, db.Close())
+		names := files(t, fs, suffix)
+		lost := names[len(names)-1]
+		must(t, fs.Remove(lost))
+		endless := func(lower int) func(Finding) bool {
+			return func(f Finding) bool { return f.File == lost && string(f.Lower) == bigKey(lower) && f.Upper == nil }
+		}
+		r, err := Check(fs, dir, nil)
+		must(t, err)
+		if !slices.ContainsFunc(r.Findings, endless(0)) {
+			t.Errorf("%s: %v", lost, r)
+		}
+		if suffix == ".blob" {
+			continue
+		}
+		_, err = lsm.Open(dir, options(fs))
+		var ce *lsm.CorruptionError
+		if !errors.As(err, &ce) || ce.File != lost || string(ce.Lower) == bigKey(11) && ce.Upper != nil {
+			t.Errorf("%s: %v", lost, err)
+		}
+		s, err := Salvage(fs, dir, "/new", nil)
+		must(t, err)
+		if !slices.ContainsFunc(s.Lost, endless(11)) {
+			t.Errorf("%s: %v", lost, s)
 		}
 	}
 }

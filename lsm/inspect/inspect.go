@@ -138,7 +138,7 @@ type Finding struct {
 	Offset   int64    `json:"offset"`           // -1: not known, or the whole file
 	Length   int64    `json:"length,omitempty"` // bytes from Offset on; 0: not known
 	Lower    Bytes    `json:"lower,omitempty"`  // user keys concerned lie in [Lower, Upper]
-	Upper    Bytes    `json:"upper,omitempty"`
+	Upper    Bytes    `json:"upper,omitempty"`  // nil beside a Lower: all from there on
 	Problem  string   `json:"problem"`
 	Advice   string   `json:"advice,omitempty"` // what to do next
 	Err      error    `json:"-"`                // of the file system, if that is the cause
