@@ -19,6 +19,9 @@ const (
 	// Of all bytes in blob files so much may be garbage: under load, and at rest.
 	blobGarbageBusy = 0.3
 	blobGarbageIdle = 0.2
+	// blobGarbageMost is the share from which levels wait: load that never ends would
+	// otherwise leave more and more of it.
+	blobGarbageMost = 0.5
 	// blobGarbageManual is the share of garbage from which a manual compaction empties a
 	// blob file.
 	blobGarbageManual = 0.05
@@ -27,19 +30,15 @@ const (
 	blobCost = 2
 )
 
-// pickBlobs rewrites a table that refers to condemned blob files, when there is enough
-// garbage in all that can be emptied.
-func (p *picker) pickBlobs() *Compaction {
+// pickBlobs rewrites a table that refers to condemned blob files, when of all that can be
+// emptied the share most is garbage.
+func (p *picker) pickBlobs(most float64) *Compaction {
 	var total, garbage int64
 	for i := range p.v.Blobs {
 		if b := &p.v.Blobs[i]; p.canEmpty(b) {
 			total += b.Bytes
 			garbage += b.Garbage()
 		}
-	}
-	most := blobGarbageBusy
-	if p.env.Idle {
-		most = blobGarbageIdle
 	}
 	if total == 0 || float64(garbage) < most*float64(total) {
 		return nil
