@@ -401,3 +401,41 @@ func TestExciseEstimates(t *testing.T) {
 	must(t, db.Verify(context.Background()))
 	must(t, db.Close())
 }
+
+// TestReadOnlyOpenBesideRemoval: a file that its store had removed since it was opened
+// failed the read-only open, which holds it.
+func TestReadOnlyOpenBesideRemoval(t *testing.T) {
+	mem := vfs.NewMem()
+	db := blobStore(t, mem, lsm.Options{})
+	const n = 10
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, 8<<10)))
+	}
+	must(t, db.Flush())
+	must(t, db.Close())
+	fs := vfs.NewFault(mem)
+	opened := make(map[string]bool)
+	fs.SetHook(func(op vfs.Op) error {
+		switch ext := filepath.Ext(op.Name); {
+		case ext != ".sst" && ext != ".blob":
+		case op.Kind == vfs.OpOpen:
+			opened[op.Name] = true
+		case op.Kind == vfs.OpStat && opened[op.Name]:
+			_ = mem.Remove(op.Name)
+		}
+		return nil
+	})
+	db, err := lsm.Open(storeDir, &lsm.Options{FS: fs, ReadOnly: true})
+	must(t, err)
+	if countFiles(t, mem, storeDir, ".blob")+countFiles(t, mem, storeDir, ".sst") > 0 || len(opened) < 2 {
+		t.Errorf("of %d files some are still there", len(opened))
+	}
+	for i := range n {
+		v, err := db.Get(blobKey(i))
+		must(t, err)
+		if !bytes.Equal(v, blobValue(i, 0, 8<<10)) {
+			t.Fatalf("%s has another value", blobKey(i))
+		}
+	}
+	must(t, db.Close())
+}

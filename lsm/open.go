@@ -176,18 +176,22 @@ func (db *DB) lockDir() error {
 func (db *DB) checkTables(v *manifest.Version) error {
 	return eachFile(db.dir, v, func(name string, size int64, f *manifest.FileMeta) error {
 		info, err := db.fs.Stat(name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			err = fmt.Errorf("the manifest has this file, but it is not there: %w", err)
-		case err != nil:
-			return err
-		case info.Size != size:
-			err = fmt.Errorf("the file has %d bytes, the manifest says %d", info.Size, size)
-		default:
-			return nil
+		if errors.Is(err, fs.ErrNotExist) {
+			return lostFile(name, f, fmt.Errorf("the manifest has this file, but it is not there: %w", err))
 		}
-		return lostFile(name, f, err)
+		if err != nil {
+			return err
+		}
+		return checkSize(name, f, info.Size, size)
 	})
+}
+
+// checkSize sees that a file of n bytes is as large as the manifest says.
+func checkSize(name string, f *manifest.FileMeta, n, size int64) error {
+	if n == size {
+		return nil
+	}
+	return lostFile(name, f, fmt.Errorf("the file has %d bytes, the manifest says %d", n, size))
 }
 
 // lostFile is the error for a file that a version needs; f is nil for a blob file.
@@ -264,23 +268,25 @@ func (db *DB) readOnlyTry() (err error) {
 			m.free()
 		}
 	}()
-	err = eachFile(db.dir, st.Version, func(name string, _ int64, f *manifest.FileMeta) error {
-		if held[name] != nil {
-			return nil
-		}
-		file, err := db.fs.Open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return lostFile(name, f, err)
-		}
-		if err == nil {
+	err = eachFile(db.dir, st.Version, func(name string, size int64, f *manifest.FileMeta) error {
+		if held[name] == nil {
+			file, err := db.fs.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return lostFile(name, f, err)
+			}
+			if err != nil {
+				return err
+			}
 			held[name] = file
 		}
-		return err
+		// The name may be gone by now.
+		n, err := held[name].Size()
+		if err != nil {
+			return err
+		}
+		return checkSize(name, f, n, size)
 	})
 	if err != nil {
-		return err
-	}
-	if err := db.checkTables(st.Version); err != nil {
 		return err
 	}
 	r := replayer{db: db, last: st.LastSeq, sealed: func(m *memtable) error {
