@@ -69,7 +69,8 @@ type Metrics struct {
 	OpenTables, OpenIterators, OpenSnapshots int
 	SealedMemtables                          int
 
-	// Values outside of the tree. Live is what tables refer to, after an excise an estimate.
+	// Values outside of the tree. Live is what tables refer to, values that were replaced or
+	// deleted included until compactions meet them; after an excise an estimate.
 	Blobs struct{ Files, Bytes, LiveBytes int64 }
 
 	// Memory in use, against Memory: Budget is Options.Memory.

@@ -80,7 +80,8 @@ type Options struct {
 
 	// BlobThreshold is the length in bytes from which values are kept outside of the tree,
 	// in blob files: compactions then leave them where they are, and give their space back
-	// once a third of it is garbage. A read of such a value is one more read of a file. 0
+	// once a third of it is known to be garbage: a value that was replaced or deleted is so
+	// when a compaction has met both, as with values in the tree. A read of such a value is one more read of a file. 0
 	// means 4 KiB; negative means never; at least 32. It may differ from one Open to the
 	// next: values move when compactions rewrite them.
 	BlobThreshold int
