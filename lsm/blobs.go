@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
@@ -84,8 +85,10 @@ type blobSource struct {
 
 func (b *blobSource) fetch(key []byte, ref base.BlobRef) (_ []byte, err error) {
 	b.release()
-	b.v, err = b.db.readBlob(b.s, key, ref, false)
-	return b.v.Bytes, err
+	if b.v, err = b.db.readBlob(b.s, key, ref, false); err != nil {
+		return nil, &blobError{ref.File, err}
+	}
+	return b.v.Bytes, nil
 }
 
 // move is fetch for a value that stays compressed.
@@ -93,11 +96,14 @@ func (b *blobSource) move(key []byte, ref base.BlobRef) (*sstable.RawBlob, error
 	b.release()
 	o, err := b.db.blobReader(b.s, key, ref)
 	if err != nil {
-		return nil, err
+		return nil, &blobError{ref.File, err}
 	}
 	b.raw, err = o.RawBlob(key, ref)
 	o.unpin()
-	return &b.raw, err
+	if err != nil {
+		return nil, &blobError{ref.File, err}
+	}
+	return &b.raw, nil
 }
 
 func (b *blobSource) release() {
@@ -105,12 +111,36 @@ func (b *blobSource) release() {
 	b.raw.Release()
 }
 
-// scaleUses is what remains of the uses of a table of which part of whole bytes is left.
-func scaleUses(uses []manifest.BlobUse, part, whole int64) []manifest.BlobUse {
+// blobError is why a merge could not read a value that it was to move.
+type blobError struct {
+	num base.FileNum
+	err error
+}
+
+func (e *blobError) Error() string { return e.err.Error() }
+func (e *blobError) Unwrap() error { return e.err }
+
+// spare is for how long the values of a blob file are not moved, after one of them could
+// not be read: twice as long each time. With damage that is for good.
+type spare struct{ until, pause int64 } // by DB.now
+
+const firstSpare = time.Minute
+
+// spareLocked leaves the blob file of e alone. db.mu is held.
+func (db *DB) spareLocked(e *blobError) {
+	if isCorruption(e.err) {
+		db.bad[e.num] = true
+		return
+	}
+	pause := max(int64(firstSpare), 2*db.spared[e.num].pause)
+	db.spared[e.num] = spare{db.now() + pause, pause}
+}
+
+// scaleUses is what remains of the uses of a table of which a share is left.
+func scaleUses(uses []manifest.BlobUse, share float64) []manifest.BlobUse {
 	out := slices.Clone(uses)
 	for i := range out {
 		u := &out[i]
-		share := float64(part) / float64(max(whole, 1))
 		u.Bytes = max(1, int64(float64(u.Bytes)*share))
 		u.Values = max(1, uint64(float64(u.Values)*share))
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -297,5 +299,143 @@ func TestBlobDamage(t *testing.T) {
 	}
 	must(t, db.Excise(bad[0], append(bytes.Clone(bad[0]), 0)))
 	must(t, db.Verify(context.Background()))
+	must(t, db.Close())
+}
+
+// A blob file that the disk does not read for now is left alone for a while, however often
+// somebody waits; the others are collected.
+func TestUnreadableBlobFileIsSpared(t *testing.T) {
+	now := time.Unix(1000, 0)
+	mem := vfs.NewMem()
+	fs := vfs.NewFault(mem)
+	db := blobStore(t, fs, lsm.Options{Clock: func() time.Time { return now }})
+	const n, size = 300, 8 << 10
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, size)))
+	}
+	settle(t, db)
+	var victim string
+	for name := range filesOf(t, mem, storeDir) {
+		if strings.HasSuffix(name, ".blob") && (victim == "" || name < victim) {
+			victim = name
+		}
+	}
+	for i := range n {
+		if i%3 > 0 {
+			must(t, db.Put(blobKey(i), blobValue(i, 1, size)))
+		}
+	}
+	must(t, db.Close())
+	db = blobStore(t, fs, lsm.Options{Clock: func() time.Time { return now }})
+	fs.SetHook(ends(vfs.OpOpen, victim, syscall.EMFILE))
+	there := func() bool {
+		t.Helper()
+		names, err := fs.List(storeDir)
+		must(t, err)
+		return slices.Contains(names, victim)
+	}
+	settle(t, db)
+	settle(t, db)
+	must(t, db.Compact(context.Background(), nil, nil))
+	m := db.Metrics()
+	if m.BackgroundErrors != 1 || !there() {
+		t.Errorf("%d failures", m.BackgroundErrors)
+	}
+	if share := float64(m.Blobs.Bytes) / float64(m.Blobs.LiveBytes); share > 1.2 {
+		t.Errorf("blob files have %.2f times the bytes that are needed: %+v", share, m.Blobs)
+	}
+	now = now.Add(time.Minute)
+	if err := db.Compact(context.Background(), nil, nil); !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("tried again: %v", err)
+	}
+	now = now.Add(time.Minute)
+	must(t, db.Compact(context.Background(), nil, nil)) // twice as long
+	fs.SetHook(nil)
+	now = now.Add(time.Minute)
+	must(t, db.Compact(context.Background(), nil, nil))
+	if there() {
+		t.Error("what can be read again was not collected")
+	}
+	for i := range n {
+		v, err := db.Get(blobKey(i))
+		must(t, err)
+		if !bytes.Equal(v, blobValue(i, min(i%3, 1), size)) {
+			t.Fatalf("%s has another value", blobKey(i))
+		}
+	}
+	must(t, db.Close())
+}
+
+// What an excise leaves of a table, and of what it needs of blob files, is estimated by
+// the table's index.
+func TestExciseEstimates(t *testing.T) {
+	db := blobStore(t, vfs.NewMem(), lsm.Options{BlobThreshold: 100})
+	const n = 6000
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, 150)))
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	m := db.Metrics()
+	blobs, tables := m.Blobs.LiveBytes, m.TableBytes()
+	check := func(left float64) {
+		t.Helper()
+		m := db.Metrics()
+		b, s := float64(m.Blobs.LiveBytes)/float64(blobs), float64(m.TableBytes())/float64(tables)
+		if b < left-0.05 || b > left+0.05 || s < left-0.05 || s > left+0.05 {
+			t.Errorf("of values %.2f are left, and %.2f of tables, not %.2f", b, s, left)
+		}
+	}
+	check(1)
+	excise := func(from, to int) { t.Helper(); must(t, db.Excise(blobKey(from), blobKey(to))) }
+	excise(3000, 3001)
+	check(1)
+	excise(1000, 1001) // of what was cut before
+	excise(4000, 4001)
+	check(1)
+	excise(0, 600)
+	check(0.9)
+	excise(2000, 3600)
+	check(0.9 - 1.6/6)
+	must(t, db.Excise(blobKey(4800), nil))
+	check(0.9 - 2.8/6)
+	must(t, db.Verify(context.Background()))
+	must(t, db.Close())
+}
+
+// TestReadOnlyOpenBesideRemoval: a file that its store had removed since it was opened
+// failed the read-only open, which holds it.
+func TestReadOnlyOpenBesideRemoval(t *testing.T) {
+	mem := vfs.NewMem()
+	db := blobStore(t, mem, lsm.Options{})
+	const n = 10
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, 8<<10)))
+	}
+	must(t, db.Flush())
+	must(t, db.Close())
+	fs := vfs.NewFault(mem)
+	opened := make(map[string]bool)
+	fs.SetHook(func(op vfs.Op) error {
+		switch ext := filepath.Ext(op.Name); {
+		case ext != ".sst" && ext != ".blob":
+		case op.Kind == vfs.OpOpen:
+			opened[op.Name] = true
+		case op.Kind == vfs.OpStat && opened[op.Name]:
+			_ = mem.Remove(op.Name)
+		}
+		return nil
+	})
+	db, err := lsm.Open(storeDir, &lsm.Options{FS: fs, ReadOnly: true})
+	must(t, err)
+	if countFiles(t, mem, storeDir, ".blob")+countFiles(t, mem, storeDir, ".sst") > 0 || len(opened) < 2 {
+		t.Errorf("of %d files some are still there", len(opened))
+	}
+	for i := range n {
+		v, err := db.Get(blobKey(i))
+		must(t, err)
+		if !bytes.Equal(v, blobValue(i, 0, 8<<10)) {
+			t.Fatalf("%s has another value", blobKey(i))
+		}
+	}
 	must(t, db.Close())
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -161,14 +160,12 @@ func (db *DB) compactJob(c *compaction.Compaction) {
 
 func (db *DB) endCompactionLocked(c *compaction.Compaction, err error) {
 	db.running = slices.DeleteFunc(db.running, func(x *compaction.Compaction) bool { return x == c })
+	var be *blobError
 	var ce *CorruptionError
-	if errors.As(err, &ce) {
+	if errors.As(err, &be) {
+		db.spareLocked(be) // the tables can be merged
+	} else if errors.As(err, &ce) {
 		// Its inputs stay where they are; trying again would meet the same damage.
-		if kind, num, ok := manifest.ParseName(filepath.Base(ce.File)); ok && kind == manifest.FileBlob {
-			db.bad[num] = true // its values are not moved; the tables can be merged
-			db.cond.Broadcast()
-			return
-		}
 		for _, in := range c.Inputs {
 			for _, f := range in.Files {
 				if len(c.Inputs) == 1 && len(in.Files) == 1 || ce.File == db.tablePath(f.File) {

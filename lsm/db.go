@@ -74,7 +74,8 @@ type DB struct {
 	flushing  bool
 	// Why the last flush and the last compaction failed; nothing after one that did not.
 	flushFailed, mergeFailed setback
-	bad                      map[base.FileNum]bool // unreadable inputs: not compacted again
+	bad                      map[base.FileNum]bool  // damaged inputs: not compacted again
+	spared                   map[base.FileNum]spare // blob files that could not be read
 	snapshots                snapshotList
 	readers                  readerList
 	active                   int    // background jobs that have begun

@@ -73,8 +73,9 @@ type Metrics struct {
 	OpenTables, OpenIterators, OpenSnapshots int
 	SealedMemtables                          int
 
-	// Values outside of the tree. LiveBytes is what tables refer to, after an excise an
-	// estimate; the rest of Bytes is garbage, and what the files have beside values.
+	// Values outside of the tree. LiveBytes is what tables refer to, values that were replaced
+	// or deleted included until compactions meet them; after an excise an estimate. The rest
+	// of Bytes is garbage, and what the files have beside values.
 	Blobs struct{ Files, Bytes, LiveBytes int64 }
 
 	// Memory in use, against Memory: Budget is Options.Memory.

@@ -62,6 +62,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	db.tables = make(map[base.FileNum]*table)
 	db.files.n = make(map[base.FileNum]int)
 	db.bad = make(map[base.FileNum]bool)
+	db.spared = make(map[base.FileNum]spare)
 	db.plan = planMemory(opts.Memory, opts.CompactionConcurrency)
 	db.shape = compaction.Options{MemtableSize: db.plan.memtable}.WithDefaults()
 	db.blobFile = max(minBlobFile, db.plan.memtable)
@@ -179,17 +180,22 @@ func (db *DB) lockDir() error {
 func (db *DB) checkTables(v *manifest.Version) error {
 	return eachFile(db.dir, v, func(name string, size int64, f *manifest.FileMeta) error {
 		info, err := db.fs.Stat(name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // that is what lostFile says
-		case err != nil:
-			return err
-		case info.Size != size:
-			err = fmt.Errorf("the file has %d bytes, the manifest says %d", info.Size, size)
-		default:
-			return nil
+		if errors.Is(err, fs.ErrNotExist) {
+			return lostFile(name, f, err)
 		}
-		return lostFile(name, f, err)
+		if err != nil {
+			return err
+		}
+		return checkSize(name, f, info.Size, size)
 	})
+}
+
+// checkSize sees that a file of n bytes is as large as the manifest says.
+func checkSize(name string, f *manifest.FileMeta, n, size int64) error {
+	if n == size {
+		return nil
+	}
+	return lostFile(name, f, fmt.Errorf("the file has %d bytes, the manifest says %d", n, size))
 }
 
 // lostFile is the error for a file that a version needs; f is nil for a blob file.
@@ -199,7 +205,9 @@ func lostFile(name string, f *manifest.FileMeta, err error) error {
 	}
 	ce := &CorruptionError{File: name, Offset: -1, Err: err}
 	if f != nil {
-		ce.Lower, ce.Upper = f.Smallest, f.Largest
+		if ce.Lower = f.Smallest; !f.Unbounded() {
+			ce.Upper = f.Largest
+		}
 	}
 	return ce
 }
@@ -267,23 +275,25 @@ func (db *DB) readOnlyTry() (err error) {
 			m.free()
 		}
 	}()
-	err = eachFile(db.dir, st.Version, func(name string, _ int64, f *manifest.FileMeta) error {
-		if held[name] != nil {
-			return nil
-		}
-		file, err := db.fs.Open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return lostFile(name, f, err)
-		}
-		if err == nil {
+	err = eachFile(db.dir, st.Version, func(name string, size int64, f *manifest.FileMeta) error {
+		if held[name] == nil {
+			file, err := db.fs.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return lostFile(name, f, err)
+			}
+			if err != nil {
+				return err
+			}
 			held[name] = file
 		}
-		return err
+		// The name may be gone by now.
+		n, err := held[name].Size()
+		if err != nil {
+			return err
+		}
+		return checkSize(name, f, n, size)
 	})
 	if err != nil {
-		return err
-	}
-	if err := db.checkTables(st.Version); err != nil {
 		return err
 	}
 	r := replayer{db: db, last: st.LastSeq, sealed: func(m *memtable) error {

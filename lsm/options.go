@@ -93,8 +93,8 @@ type Options struct {
 	// differ from one Open to the next: a value leaves the tree when a compaction meets it,
 	// and comes back when its blob file is collected.
 	//
-	// A value that was replaced or deleted is garbage once compaction has dropped its
-	// record. Blob files are collected when 30% of all bytes in them are garbage, 20%
+	// A value that was replaced or deleted is known to be garbage once a compaction has met
+	// both, as with values in the tree. Blob files are collected when 30% of all bytes in them are garbage, 20%
 	// while nobody writes, unless tables of more than twice the bytes of the garbage would
 	// have to be rewritten; Compact collects each file of which 5% is garbage. So a disk
 	// needs room for 1.4 times the values that the tree refers to, compressed, and for more

@@ -125,12 +125,12 @@ func (db *DB) Excise(start, end []byte) error {
 	return db.outside(r, func(s *readState) (*manifest.Edit, error) {
 		edit := &manifest.Edit{LastSeq: db.lastSeq + 1}
 		for level, files := range s.version.Levels {
-			for _, f := range files {
+			for i, f := range files {
 				if !f.Overlaps(r.start, r.end, true) {
 					continue
 				}
 				edit.Deleted = append(edit.Deleted, manifest.DeletedFile{Level: level, Num: f.Num})
-				for _, part := range db.cut(f, r) {
+				for _, part := range db.cut(s.tables[level][i], r) {
 					edit.Added = append(edit.Added, manifest.NewFile{Level: level, Meta: part})
 				}
 			}
@@ -142,27 +142,66 @@ func (db *DB) Excise(start, end []byte) error {
 	})
 }
 
-// cut returns what is left of f without r: nothing, one piece or two, which share the
+// cut returns what is left of t without r: nothing, one piece or two, which share the
 // file.
-func (db *DB) cut(f *manifest.FileMeta, r keyRange) []*manifest.FileMeta {
+func (db *DB) cut(t *table, r keyRange) []*manifest.FileMeta {
+	f := t.meta
 	var parts []*manifest.FileMeta
+	var sizes []int64
+	before, after, whole := db.weigh(t, r)
 	if bytes.Compare(f.Smallest, r.start) < 0 {
 		left := *f
 		left.Largest, left.LargestExclusive = r.start, true
-		parts = append(parts, &left)
+		parts, sizes = append(parts, &left), append(sizes, before)
 	}
 	if r.end != nil && !f.EndsBefore(r.end) {
 		right := *f
 		right.Smallest = r.end
-		parts = append(parts, &right)
+		parts, sizes = append(parts, &right), append(sizes, after)
 	}
-	for _, p := range parts {
+	for i, p := range parts {
+		share := 1 / float64(len(parts))
+		if whole > 0 {
+			share = float64(sizes[i]) / float64(whole)
+		}
 		p.Num = db.store.NewNum()
-		p.LiveSize = max(1, f.Bytes()/int64(len(parts)+1))
-		p.Blobs = scaleUses(f.Blobs, p.LiveSize, f.Bytes())
+		p.LiveSize = max(1, int64(float64(f.Bytes())*share))
+		p.Blobs = scaleUses(f.Blobs, share)
 		p.Clipped = true
 	}
 	return parts
+}
+
+// weigh estimates, by the index of t, how many bytes of it lie before r and after it, and
+// how many there are; 0 if that cannot be told.
+func (db *DB) weigh(t *table, r keyRange) (before, after, whole int64) {
+	o, err := db.pinned(t)
+	if err != nil {
+		return 0, 0, 0
+	}
+	defer o.unpin()
+	from := t.meta.Smallest
+	o.Marks(marksPerTable, func(to []byte, n int64) {
+		if bytes.Compare(to, from) < 0 || t.meta.EndsBefore(from) {
+			return // t is part of a file
+		}
+		whole += n
+		switch {
+		case bytes.Compare(to, r.start) < 0:
+			before += n
+		case bytes.Compare(from, r.start) < 0:
+			before += n / 2
+		}
+		switch {
+		case r.end == nil:
+		case bytes.Compare(from, r.end) >= 0:
+			after += n
+		case bytes.Compare(to, r.end) >= 0:
+			after += n / 2
+		}
+		from = to
+	})
+	return before, after, whole
 }
 
 // Ingest adds whole tables, made by a TableWriter, as if their records were written in

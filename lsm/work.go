@@ -147,13 +147,14 @@ func (db *DB) spawnCounted(fn func()) bool {
 }
 
 func (db *DB) pickEnvLocked() compaction.Env {
-	now := db.now()
+	clock := db.now()
+	now := clock
 	if len(db.snapshots.open) > 0 {
 		now = min(now, db.snapshots.open[0].now)
 	}
 	return compaction.Env{
 		Running:        db.running,
-		Busy:           func(n base.FileNum) bool { return db.bad[n] },
+		Busy:           func(n base.FileNum) bool { return db.bad[n] || clock < db.spared[n].until },
 		OldestSnapshot: db.snapshots.oldest(),
 		Now:            now,
 		Idle:           len(db.imm) == 0 && db.idleSeq == db.visible.Load(),

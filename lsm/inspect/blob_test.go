@@ -2,9 +2,13 @@ package inspect
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -307,5 +311,87 @@ func TestDumpBlobs(t *testing.T) {
 	must(t, err)
 	if x := st.Blobs; x.Files != 2 || x.Values != 80 || x.LiveValues != 80 || x.LiveBytes != x.ValueBytes || x.Garbage != 0 || x.Bytes <= x.ValueBytes {
 		t.Errorf("%+v", x)
+	}
+}
+
+// A salvage has few blob files open at a time, and does not take for lost what it could
+// not open for want of descriptors.
+func TestSalvageOfManyBlobFiles(t *testing.T) {
+	mem := vfs.NewMem()
+	db, err := lsm.Open(dir, options(mem))
+	must(t, err)
+	const n = 2*maxOpenBlobs + 10
+	for i := range n {
+		must(t, db.Put([]byte(bigKey(i)), []byte(bigValue(i, 0))))
+		must(t, db.Put([]byte("a"), nil)) // so that tables are merged
+		must(t, db.Put([]byte("z"), nil))
+		must(t, db.Flush())
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	must(t, db.Close())
+	if blobs := len(files(t, mem, ".blob")); blobs != n || len(files(t, mem, ".sst")) != 1 {
+		t.Fatalf("%d blob files", blobs)
+	}
+	open, most := 0, 0
+	limit := maxOpenBlobs + 10
+	fs := vfs.NewFault(mem)
+	fs.SetHook(func(op vfs.Op) error {
+		switch {
+		case op.Kind == vfs.OpClose:
+			open--
+		case op.Kind != vfs.OpOpen && op.Kind != vfs.OpCreate:
+		case open == limit:
+			return syscall.EMFILE
+		default:
+			open++
+			most = max(most, open)
+		}
+		return nil
+	})
+	r, err := Salvage(fs, dir, "/new", nil)
+	must(t, err)
+	if len(r.Lost) > 0 || r.Saved != n+2 || open != 0 {
+		t.Errorf("%d files left open: %v", open, r)
+	}
+	for limit = range most {
+		if _, err := Salvage(fs, dir, fmt.Sprint("/new", limit), nil); !errors.Is(err, syscall.EMFILE) || open != 0 {
+			t.Errorf("with %d files: %v, %d left open", limit, err, open)
+		}
+	}
+}
+
+// TestKeysWithoutUpperBound: a table with a range tombstone to the end of all keys counted
+// as one that ends before every other, when the keys were named that a lost file concerns.
+func TestKeysWithoutUpperBound(t *testing.T) {
+	for _, suffix := range []string{".sst", ".blob"} {
+		fs, _ := big(t)
+		db, err := lsm.Open(dir, options(fs))
+		must(t, err)
+		must(t, db.Excise([]byte(bigKey(10)), []byte(bigKey(11)))) // cuts the table in two
+		must(t, db.Close())
+		names := files(t, fs, suffix)
+		lost := names[len(names)-1]
+		must(t, fs.Remove(lost))
+		endless := func(lower int) func(Finding) bool {
+			return func(f Finding) bool { return f.File == lost && string(f.Lower) == bigKey(lower) && f.Upper == nil }
+		}
+		r, err := Check(fs, dir, nil)
+		must(t, err)
+		if !slices.ContainsFunc(r.Findings, endless(0)) {
+			t.Errorf("%s: %v", lost, r)
+		}
+		if suffix == ".blob" {
+			continue
+		}
+		_, err = lsm.Open(dir, options(fs))
+		var ce *lsm.CorruptionError
+		if !errors.As(err, &ce) || ce.File != lost || string(ce.Lower) == bigKey(11) && ce.Upper != nil {
+			t.Errorf("%s: %v", lost, err)
+		}
+		s, err := Salvage(fs, dir, "/new", nil)
+		must(t, err)
+		if !slices.ContainsFunc(s.Lost, endless(11)) {
+			t.Errorf("%s: %v", lost, s)
+		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // adviceDead is for a part of a blob file to which no reference leads.
 const adviceDead = "nothing that the tables refer to is concerned, as far as they could be read: the file goes once enough of it is garbage, or with a new store by: kvctl salvage DIR NEWDIR"
 
-// maxOpenBlobs bounds the blob files that a check has open.
+// maxOpenBlobs bounds the blob files that a check or a salvage has open.
 const maxOpenBlobs = 64
 
 // openBlobs opens every blob file as readers of single values do, to know in which of
@@ -60,22 +60,18 @@ func (c *checker) badBlob(m *manifest.BlobMeta, err error) {
 	if isNotExist(err) {
 		f.Problem = "missing, but tables refer to it"
 	}
-	f.Lower, f.Upper, f.Advice = nil, nil, adviceTable
+	f.Advice = adviceTable
 	var values uint64
+	var users []*manifest.FileMeta
 	for _, p := range c.t.tables() {
 		for _, u := range p.meta.Blobs {
-			if u.File != m.Num {
-				continue
-			}
-			values += u.Values
-			if f.Lower == nil || bytes.Compare(p.meta.Smallest, f.Lower) < 0 {
-				f.Lower = p.meta.Smallest
-			}
-			if bytes.Compare(p.meta.Largest, f.Upper) > 0 {
-				f.Upper = p.meta.Largest
+			if u.File == m.Num {
+				values += u.Values
+				users = append(users, p.meta)
 			}
 		}
 	}
+	f.Lower, f.Upper = keysOf(users)
 	f.Problem += fmt.Sprintf("; tables need %d values in it", values)
 	c.r.add(f)
 	c.blobRemains(name, m, err, func(d Finding) {

@@ -34,6 +34,23 @@ func (c *checker) tables() {
 	}
 }
 
+// keysOf returns what Finding says of the keys of tables, at least one.
+func keysOf(metas []*manifest.FileMeta) (lower, upper Bytes) {
+	first, last := metas[0], metas[0]
+	for _, m := range metas[1:] {
+		if bytes.Compare(m.Smallest, first.Smallest) < 0 {
+			first = m
+		}
+		if manifest.CompareUpper(m.Largest, m.LargestExclusive, last.Largest, last.LargestExclusive) > 0 {
+			last = m
+		}
+	}
+	if last.Unbounded() {
+		return first.Smallest, nil
+	}
+	return first.Smallest, last.Largest
+}
+
 // table checks one physical file, and holds it against the tables that stand for it
 // in the tree.
 func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
@@ -47,7 +64,7 @@ func (c *checker) table(num base.FileNum, metas []*manifest.FileMeta) {
 	bad := func(f Finding) {
 		f.Advice = adviceTable
 		if f.Lower == nil && f.Upper == nil && len(metas) > 0 {
-			f.Lower, f.Upper = metas[0].Smallest, metas[len(metas)-1].Largest
+			f.Lower, f.Upper = keysOf(metas)
 		}
 		c.r.add(f)
 	}

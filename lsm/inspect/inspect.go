@@ -138,7 +138,7 @@ type Finding struct {
 	Offset   int64    `json:"offset"`           // -1: not known, or the whole file
 	Length   int64    `json:"length,omitempty"` // bytes from Offset on; 0: not known
 	Lower    Bytes    `json:"lower,omitempty"`  // user keys concerned lie in [Lower, Upper]
-	Upper    Bytes    `json:"upper,omitempty"`
+	Upper    Bytes    `json:"upper,omitempty"`  // nil beside a Lower: all from there on
 	Problem  string   `json:"problem"`
 	Advice   string   `json:"advice,omitempty"` // what to do next
 	Err      error    `json:"-"`                // of the file system, if that is the cause
@@ -291,6 +291,12 @@ func ioFailed(err error) bool {
 		no   syscall.Errno
 	)
 	return !isNotExist(err) && (errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &no))
+}
+
+// tooManyOpen reports whether err says nothing of the file: the process, or the system, may
+// open no more of them.
+func tooManyOpen(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // watched remembers where the file could not be read, for code that takes what it

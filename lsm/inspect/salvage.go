@@ -76,7 +76,8 @@ func (r *SalvageReport) String() string {
 // drops, since they lie behind the torn end of a log.
 //
 // src is not changed, and must not be open in a process. The operations of logs are
-// held in memory meanwhile. After an error, lsm.ErrNoSpace if the disk of dst is full,
+// held in memory meanwhile, and every table is open. After an error, lsm.ErrNoSpace if the
+// disk of dst is full, EMFILE where so many files cannot be open,
 // dst is no store: what was written is removed, as far as the file system lets it be.
 func Salvage(fs vfs.FS, src, dst string, o *Options) (*SalvageReport, error) {
 	l, err := list(fs, src)
@@ -151,6 +152,7 @@ type salvager struct {
 	files   []vfs.File
 	blobs   map[base.FileNum]*salvagedBlob
 	blobIDs map[base.FileNum]uint64
+	open    []*salvagedBlob // of blobs
 	mems    []*logTable
 	lastSeq base.SeqNum
 	logSeq  base.SeqNum // of the last record in the logs so far
@@ -161,6 +163,7 @@ func (s *salvager) close() {
 	for _, f := range s.files {
 		_ = f.Close()
 	}
+	s.closeBlobs()
 	for _, m := range s.mems {
 		m.arena.Free()
 	}

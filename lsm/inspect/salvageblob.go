@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -29,6 +30,7 @@ type withValues struct {
 
 	lost   Finding // of keys one after the other, whose values were in one file
 	values int     // that lost is about
+	err    error   // ends the salvage
 }
 
 func (v *withValues) First() *base.KV { return v.show(v.it.First()) }
@@ -47,6 +49,10 @@ func (v *withValues) show(kv *base.KV) *base.KV {
 			kv = &v.kv
 			break
 		}
+		if tooManyOpen(err) {
+			v.err = err
+			return nil
+		}
 		v.lose(err)
 	}
 	if v.done = true; kv == nil || !bytes.Equal(kv.Key, v.lost.Upper) {
@@ -62,8 +68,8 @@ func (v *withValues) fetch(kv *base.KV) error {
 		return err
 	}
 	b := v.s.blob(ref.File)
-	if b.err != nil {
-		return b.err
+	if err := v.s.openBlob(b); err != nil {
+		return err
 	}
 	value, t, err := sstable.ReadBlob(b.f, b.name, b.size, b.uid, kv.Key, ref)
 	if err != nil {
@@ -113,19 +119,19 @@ func (v *withValues) Last() *base.KV         { return nil }
 func (v *withValues) SeekGE([]byte) *base.KV { return nil }
 func (v *withValues) SeekLT([]byte) *base.KV { return nil }
 func (v *withValues) Prev() *base.KV         { return nil }
-func (v *withValues) Err() error             { return v.it.Err() }
+func (v *withValues) Err() error             { return cmp.Or(v.err, v.it.Err()) }
 func (v *withValues) Close() error           { return v.it.Close() }
 
 // salvagedBlob is what is left of a blob file.
 type salvagedBlob struct {
-	f    vfs.File
+	f    vfs.File // nil while it is not open
 	name string
 	size int64
 	uid  uint64
 	err  error // why nothing of it can be read
 }
 
-// blob returns the blob file num, wherever it is.
+// blob returns the blob file num, wherever it is, open or not.
 func (s *salvager) blob(num base.FileNum) *salvagedBlob {
 	b := s.blobs[num]
 	if b != nil {
@@ -164,10 +170,30 @@ func (s *salvager) blob(num base.FileNum) *salvagedBlob {
 	case id != 0 && id != b.uid:
 		return bad("the file holds other values, %016x", id)
 	}
-	if b.f, b.err = s.fs.Open(b.name); b.err != nil {
-		return b
-	}
-	s.files = append(s.files, b.f)
-	b.size, b.err = b.f.Size()
 	return b
+}
+
+// openBlob sees that b is open, one of maxOpenBlobs at most.
+func (s *salvager) openBlob(b *salvagedBlob) error {
+	if b.err != nil || b.f != nil {
+		return b.err
+	}
+	if len(s.open) >= maxOpenBlobs {
+		s.closeBlobs()
+	}
+	f, err := s.fs.Open(b.name)
+	if err == nil {
+		b.f, s.open = f, append(s.open, b)
+		b.size, err = f.Size()
+	}
+	b.err = err
+	return err
+}
+
+func (s *salvager) closeBlobs() {
+	for _, b := range s.open {
+		_ = b.f.Close()
+		b.f = nil
+	}
+	s.open = s.open[:0]
 }

@@ -79,6 +79,9 @@ func (s *salvager) readLog(num base.FileNum) (wal.Tail, error) {
 	s.bar.file("log", short)
 	defer func() { s.bar.add(s.l.sizes[short]) }()
 	f, err := s.fs.Open(name)
+	if tooManyOpen(err) {
+		return wal.Tail{}, fmt.Errorf("salvage %s: %w", s.dir, err)
+	}
 	if err != nil {
 		s.wholeLog(name, err)
 		return wal.Tail{}, nil

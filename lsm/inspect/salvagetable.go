@@ -93,7 +93,7 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 	s.bar.file("table", short)
 	var lower, upper Bytes
 	if meta != nil {
-		lower, upper = meta.Smallest, meta.Largest
+		lower, upper = keysOf([]*manifest.FileMeta{meta})
 	}
 	all := func(problem string, err error) {
 		d := Finding{File: name, Offset: -1, Lower: lower, Upper: upper, Problem: "the whole table: " + problem}
@@ -101,6 +101,9 @@ func (s *salvager) openTable(num base.FileNum, meta *manifest.FileMeta) error {
 		s.lost(d)
 	}
 	file, err := s.fs.Open(name)
+	if tooManyOpen(err) {
+		return fmt.Errorf("salvage %s: %w", s.dir, err)
+	}
 	if err != nil {
 		if !isNotExist(err) {
 			all(err.Error(), err)

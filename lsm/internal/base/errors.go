@@ -24,8 +24,8 @@ type CorruptionError struct {
 	File   string // path as the engine opened it
 	Offset int64  // byte offset of the damaged block or record; -1 when unknown
 	Lower  []byte // user keys that may be affected lie in [Lower, Upper]; nil when unknown
-	Upper  []byte
-	Err    error // what is wrong
+	Upper  []byte // nil beside a Lower: all from there on
+	Err    error  // what is wrong
 }
 
 func (e *CorruptionError) Error() string {

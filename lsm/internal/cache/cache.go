@@ -153,9 +153,13 @@ func (c *Cache) Get(id, block uint64) (Handle, bool) {
 	return Handle{}, false
 }
 
-// Admit reports whether a block that was read from its file is worth a place: always while
-// there is room; then only if Admit was asked for it not long ago.
-func (c *Cache) Admit(id, block uint64) bool {
+// Admit reports whether a block of at least n bytes that is read from its file is worth a
+// place: always while there is room; then only if Admit was asked for it not long ago. What
+// Reserve never takes has none.
+func (c *Cache) Admit(id, block uint64, n int) bool {
+	if !c.fits(n) {
+		return false
+	}
 	if !c.full.Load() {
 		return true
 	}

@@ -444,7 +444,7 @@ func TestAdmit(t *testing.T) {
 	defer c.Close()
 	offs := uint64(0)
 	for ; !c.full.Load(); offs++ {
-		if !c.Admit(1, offs) {
+		if !c.Admit(1, offs, 4096) {
 			t.Fatalf("block %d of a cache with room was not admitted", offs)
 		}
 		h, ok := put(c, 1, offs, 4096)
@@ -455,7 +455,7 @@ func TestAdmit(t *testing.T) {
 	}
 	admitted := 0
 	for off := uint64(1 << 20); off < 1<<20+10_000; off++ { // each once
-		if c.Admit(2, off) {
+		if c.Admit(2, off, 4096) {
 			admitted++
 		}
 	}
@@ -464,9 +464,9 @@ func TestAdmit(t *testing.T) {
 	}
 	missed := 0
 	for off := uint64(2 << 20); off < 2<<20+1000; off++ {
-		c.Admit(3, off)
-		c.Admit(3, off+1<<30)
-		if !c.Admit(3, off) {
+		c.Admit(3, off, 4096)
+		c.Admit(3, off+1<<30, 4096)
+		if !c.Admit(3, off, 4096) {
 			missed++
 		}
 	}
@@ -474,7 +474,14 @@ func TestAdmit(t *testing.T) {
 		t.Errorf("%d of 1000 blocks that came back were not admitted", missed)
 	}
 	c.EvictID(1)
-	if !c.Admit(4, 0) {
+	for n := c.slab - slotSize; n <= c.slab; n++ {
+		h, ok := c.Reserve(n)
+		h.Release()
+		if got := c.Admit(4, 0, n); got != ok {
+			t.Errorf("%d bytes are admitted: %v, have a place: %v", n, got, ok)
+		}
+	}
+	if !c.Admit(4, 0, 4096) {
 		t.Error("not admitted though blocks were dropped")
 	}
 }

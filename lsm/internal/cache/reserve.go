@@ -10,7 +10,7 @@ const maxScan = 128
 // published, or just released. It says no when n is 0 or exceeds a slab, when the
 // capacity is too small for a slab, and when pins hold all slabs.
 func (c *Cache) Reserve(n int) (Handle, bool) {
-	if n <= 0 || n > c.slab-slotSize {
+	if n <= 0 || !c.fits(n) {
 		return Handle{}, false
 	}
 	k := c.classFor(n)
@@ -23,6 +23,9 @@ func (c *Cache) Reserve(n int) (Handle, bool) {
 	s.slot(idx).n = uint32(n)
 	return Handle{s, idx, uint32(n)}, true
 }
+
+// fits reports whether a slab has room for n bytes.
+func (c *Cache) fits(n int) bool { return n <= c.slab-slotSize }
 
 func (c *Cache) classFor(n int) int {
 	k, _ := slices.BinarySearch(c.sizes, int32(n))

@@ -55,6 +55,7 @@ func (b *blobWriter) place(key []byte, t base.Trailer, value []byte, stats *Stat
 			return t, value, nil
 		}
 		stats.Moved++
+		stats.MovedBytes += uint64(ref.Len)
 		if int(ref.ValueLen) < b.least {
 			value, err := b.p.Fetch(key, ref)
 			if err != nil {

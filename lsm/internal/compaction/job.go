@@ -57,8 +57,8 @@ type Job struct {
 
 	// Cancel, if set, is asked about every 64 KiB; an error ends the job with it.
 	Cancel func() error
-	// Progress, if set, is told at the same times how many bytes of keys and values
-	// were read since the last time.
+	// Progress, if set, is told at the same times how many bytes of keys and values,
+	// those that moved between blob files included, were read since the last time.
 	Progress func(bytes int64)
 }
 
@@ -106,9 +106,10 @@ type Made struct {
 // Stats counts what a job did.
 type Stats struct {
 	Read, Written uint64 // point records
-	ReadBytes     uint64 // keys and values
+	ReadBytes     uint64 // keys and values, and what moved between blob files
 	WrittenBytes  int64  // files
 	Moved         uint64 // values that left a condemned blob file
+	MovedBytes    uint64 // of them, as they were stored
 	Shadowed      uint64 // dropped: a newer version hides them from everybody
 	Covered       uint64 // dropped: a range tombstone hides them from everybody
 	Tombstones    uint64 // dropped: deletes and range tombstones that hide nothing

@@ -746,3 +746,37 @@ func TestBottomWithinL0(t *testing.T) {
 		t.Error("the numbers of what stays in L0 order it")
 	}
 }
+
+// Who moves large values is asked about every 64 KiB of them whether to go on.
+func TestMovedValuesAreCounted(t *testing.T) {
+	s := &scene{fs: vfs.NewMem()}
+	var b blobWriter
+	b.init(&Job{Blobs: BlobPolicy{NewFile: s.newBlob}})
+	const n, size = 64, 16 << 10
+	var recs []base.KV
+	for i := range n {
+		kv := base.KV{Key: fmt.Appendf(nil, "key%02d", i), Trailer: base.MakeTrailer(1, base.KindBlob)}
+		ref, err := b.write(func(w *sstable.Writer) error {
+			return w.Add(kv.Key, base.MakeTrailer(1, base.KindSet), make([]byte, size))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		kv.Value = ref.Append(nil)
+		recs = append(recs, kv)
+	}
+	if err := b.finish(); err != nil {
+		t.Fatal(err)
+	}
+	asked, read := 0, int64(0)
+	j := Job{Sources: []base.Iter{&memIter{recs: recs}}, OutputLevel: 6, NewOutput: s.newOutput,
+		Cancel: func() error { asked++; return nil }, Progress: func(n int64) { read += n },
+		Blobs: BlobPolicy{Least: 1, NewFile: s.newBlob, Move: s.move, Condemned: map[base.FileNum]bool{s.num: true}}}
+	_, stats, err := Run(&j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stats.Moved != n || stats.MovedBytes < n*size || asked < n*size/askEvery-1 || uint64(read) != stats.ReadBytes || stats.ReadBytes < stats.MovedBytes {
+		t.Errorf("asked %d times, told of %d bytes: %+v", asked, read, stats)
+	}
+}

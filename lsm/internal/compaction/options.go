@@ -26,7 +26,7 @@ type Options struct {
 	// costs: it bounds what a lookup visits; 8.
 	L0Max int
 	// MaxBytes bounds the input of one compaction between levels where it can be
-	// chosen; 25 target files.
+	// chosen, and what one moves between blob files, up to one file more; 25 target files.
 	MaxBytes int64
 }
 
@@ -57,8 +57,8 @@ type Env struct {
 	// Running are the compactions under way; nothing that conflicts with one of them
 	// is picked.
 	Running []*Compaction
-	// Busy says which tables are taken for another reason, an ingest for instance. May
-	// be nil.
+	// Busy says which tables, and blob files, are to be left alone for another reason: they
+	// cannot be read, for instance. May be nil.
 	Busy func(base.FileNum) bool
 	// OldestSnapshot is the sequence number of the oldest open snapshot (and of the
 	// oldest transaction or iterator that reads new versions): SeqNumMax if there is

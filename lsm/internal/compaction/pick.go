@@ -21,12 +21,18 @@ func newPicker(v *manifest.Version, o Options, env *Env) *picker {
 // what runs. It is a pure function of its arguments. Doing what it says and asking
 // again ends after finitely many steps.
 //
-// In order: tables that can simply go; levels whose score is 1 or more, the
-// neediest first; then tables that hold garbage; then blob files; then, while Idle, L0.
+// In order: tables that can simply go; blob files of which half is garbage, unless L0 has
+// more than L0Max tables; levels whose score is 1 or more, the neediest first; then tables
+// that hold garbage; then blob files; then, while Idle, L0.
 func Pick(v *manifest.Version, o Options, env Env) *Compaction {
 	p := newPicker(v, o, &env)
 	if c := p.pickCovered(); c != nil {
 		return c
+	}
+	if len(v.Levels[0]) <= p.o.L0Max {
+		if c := p.pickBlobs(blobGarbageMost); c != nil {
+			return c
+		}
 	}
 	for _, l := range p.due() {
 		var c *Compaction
@@ -42,7 +48,11 @@ func Pick(v *manifest.Version, o Options, env Env) *Compaction {
 	if c := p.pickGarbage(); c != nil {
 		return c
 	}
-	if c := p.pickBlobs(); c != nil {
+	most := blobGarbageBusy
+	if env.Idle {
+		most = blobGarbageIdle
+	}
+	if c := p.pickBlobs(most); c != nil {
 		return c
 	}
 	if c := p.pickMovesL0(); c != nil {

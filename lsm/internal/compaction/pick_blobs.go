@@ -2,6 +2,8 @@ package compaction
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
@@ -17,6 +19,9 @@ const (
 	// Of all bytes in blob files so much may be garbage: under load, and at rest.
 	blobGarbageBusy = 0.3
 	blobGarbageIdle = 0.2
+	// blobGarbageMost is the share from which levels wait: load that never ends would
+	// otherwise leave more and more of it.
+	blobGarbageMost = 0.5
 	// blobGarbageManual is the share of garbage from which a manual compaction empties a
 	// blob file.
 	blobGarbageManual = 0.05
@@ -25,32 +30,40 @@ const (
 	blobCost = 2
 )
 
-// pickBlobs rewrites a table that refers to condemned blob files, when there is enough
-// garbage in all of them.
-func (p *picker) pickBlobs() *Compaction {
-	total, garbage := p.v.BlobBytes()
-	most := blobGarbageBusy
-	if p.env.Idle {
-		most = blobGarbageIdle
+// pickBlobs rewrites a table that refers to condemned blob files, when of all that can be
+// emptied the share most is garbage.
+func (p *picker) pickBlobs(most float64) *Compaction {
+	var total, garbage int64
+	for i := range p.v.Blobs {
+		if b := &p.v.Blobs[i]; p.canEmpty(b) {
+			total += b.Bytes
+			garbage += b.Garbage()
+		}
 	}
 	if total == 0 || float64(garbage) < most*float64(total) {
 		return nil
 	}
-	// Files with more than their part of it: at least one has.
-	condemned, back := p.condemned(float64(garbage) / float64(total))
+	// Files with their part of it, or more: at least one has, but for rounding.
+	condemned, back := p.condemned(float64(garbage) / float64(total) * (1 - 1e-9))
 	if len(condemned) == 0 || p.costOf(condemned) > blobCost*back {
 		return nil
 	}
 	return p.moveFrom(condemned, nil, nil)
 }
 
-// condemned returns the blob files of which at least share is garbage, and how much that
-// is. Files that could not be read stay as they are.
+// canEmpty reports whether values of b can move now: it can be read, and tables below L0
+// refer to it.
+func (p *picker) canEmpty(b *manifest.Blob) bool {
+	return b.Deep > 0 && (p.env.Busy == nil || !p.env.Busy(b.Num))
+}
+
+// condemned returns the blob files to be emptied of which at least share is garbage, and
+// how much that is.
 func (p *picker) condemned(share float64) (files map[base.FileNum]bool, garbage int64) {
 	for i := range p.v.Blobs {
 		b := &p.v.Blobs[i]
 		g := b.Garbage()
-		if g == 0 || float64(g) < share*float64(b.Bytes) || p.env.Busy != nil && p.env.Busy(b.Num) {
+		if g == 0 || float64(g) < share*float64(b.Bytes) || !p.canEmpty(b) {
 			continue
 		}
 		if files == nil {
@@ -77,7 +90,7 @@ func (p *picker) costOf(condemned map[base.FileNum]bool) int64 {
 }
 
 // moveFrom rewrites the table of [lo, hi) (hi == nil: no bound) that needs the most of the
-// condemned files.
+// condemned files. About MaxBytes of its values move, so that no step takes long.
 func (p *picker) moveFrom(condemned map[base.FileNum]bool, lo, hi []byte) *Compaction {
 	var best *Compaction
 	var most int64
@@ -93,9 +106,29 @@ func (p *picker) moveFrom(condemned map[base.FileNum]bool, lo, hi []byte) *Compa
 		}
 	}
 	if best != nil {
-		best.Condemned = condemned
+		best.Condemned = p.worst(best.Inputs[0].Files[0], condemned)
 	}
 	return best
+}
+
+// worst returns those of the condemned files with the largest shares of garbage, of which f
+// needs about MaxBytes. What other tables need of them comes next, so that they leave soon.
+func (p *picker) worst(f *manifest.FileMeta, condemned map[base.FileNum]bool) map[base.FileNum]bool {
+	alive := func(u manifest.BlobUse) float64 {
+		b := p.v.Blob(u.File)
+		return float64(b.Live) / float64(b.Bytes)
+	}
+	uses := slices.Clone(f.Blobs)
+	slices.SortStableFunc(uses, func(x, y manifest.BlobUse) int { return cmp.Compare(alive(x), alive(y)) })
+	files := make(map[base.FileNum]bool)
+	left := p.o.MaxBytes
+	for _, u := range uses {
+		if condemned[u.File] && left > 0 {
+			files[u.File] = true
+			left -= u.Bytes
+		}
+	}
+	return files
 }
 
 // usedBy returns how many bytes of the files f refers to.

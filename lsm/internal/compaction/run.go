@@ -210,9 +210,11 @@ func (r *runner) record(kv *base.KV, st int) error {
 	}
 	if kind.Blob() || len(value) >= r.blobs.least {
 		var err error
+		moved := r.stats.MovedBytes
 		if t, value, err = r.blobs.place(kv.Key, t, value, &r.stats); err != nil {
 			return err
 		}
+		r.unasked += int(r.stats.MovedBytes - moved)
 	}
 	r.cut.add(len(kv.Key) + len(value))
 	r.stats.Written++

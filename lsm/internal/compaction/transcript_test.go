@@ -3,8 +3,10 @@ package compaction
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +24,9 @@ var update = flag.Bool("update", false, "write what the picker says into testdat
 //	options trigger=4 max=8 …               (memtable target base min ratio trigger max limit)
 //	L0 12 a-f size=10 seq=5-9 del=3 …       a table; f) for an exclusive bound, a-) for none
 //	tombstone 12 a-f@9                      a range tombstone of table 12
-//	pick [idle] [snapshot=5] [now=7]        what to do
+//	blob 90 100                             a blob file with 100 bytes of values
+//	uses 12 90=40 91=5                      table 12 needs so many bytes of blob files
+//	pick [idle] [snapshot=5] [now=7] [bad=90] what to do
 //	start                                   what was picked last is under way from here on
 //	end                                     everything under way has ended, without effect
 //	manual a z                              the next step of compacting [a, z)
@@ -34,6 +38,7 @@ type stage struct {
 	o       Options
 	levels  [base.NumLevels][]*manifest.FileMeta
 	dels    map[base.FileNum][]rangedel.Tombstone
+	blobs   []*manifest.BlobMeta
 	last    *Compaction
 	running []*Compaction
 }
@@ -127,19 +132,28 @@ func (s *stage) do(f []string) string {
 		}
 		num := base.FileNum(s.atoi(f[1]))
 		s.dels[num] = append(s.dels[num], d)
+	case "blob":
+		n := int64(s.atoi(f[2]))
+		s.blobs = append(s.blobs, &manifest.BlobMeta{Num: base.FileNum(s.atoi(f[1])), Size: n, Values: 1, Bytes: n})
+	case "uses":
+		m := s.find(base.FileNum(s.atoi(f[1])))
+		for _, a := range f[2:] {
+			num, n := s.number(a)
+			m.Blobs = append(m.Blobs, manifest.BlobUse{File: base.FileNum(s.atoi(num)), Values: 1, Bytes: n})
+		}
 	case "start":
 		s.running = append(s.running, s.last)
 	case "end":
 		s.running = nil
 	case "pick":
 		s.last = Pick(s.version(), s.o, s.env(f[1:]))
-		return s.last.String()
+		return s.answer()
 	case "manual":
 		c, done := Manual(s.version(), s.o, s.env(f[3:]), []byte(f[1]), []byte(f[2]))
 		if s.last = c; done {
 			return "done"
 		}
-		return c.String()
+		return s.answer()
 	case "scores":
 		return fmt.Sprintf("%.2f", Scores(s.version(), s.o))
 	case "debt":
@@ -148,6 +162,27 @@ func (s *stage) do(f []string) string {
 		s.table(f)
 	}
 	return ""
+}
+
+// answer is what was picked last.
+func (s *stage) answer() string {
+	a := s.last.String()
+	if s.last != nil && s.last.Condemned != nil {
+		a += fmt.Sprint(", out of ", slices.Sorted(maps.Keys(s.last.Condemned)))
+	}
+	return a
+}
+
+func (s *stage) find(num base.FileNum) *manifest.FileMeta {
+	for _, files := range s.levels {
+		for _, m := range files {
+			if m.Num == num {
+				return m
+			}
+		}
+	}
+	s.t.Fatalf("there is no table %d", num)
+	return nil
 }
 
 func (s *stage) env(args []string) Env {
@@ -163,6 +198,8 @@ func (s *stage) env(args []string) Env {
 			e.OldestSnapshot = base.SeqNum(n)
 		case "now":
 			e.Now = n
+		case "bad":
+			e.Busy = func(num base.FileNum) bool { return num == base.FileNum(n) }
 		}
 	}
 	return e
@@ -208,7 +245,7 @@ func (s *stage) version() *manifest.Version {
 	for l := range levels {
 		levels[l] = append(levels[l], s.levels[l]...)
 	}
-	v, err := manifest.NewVersion(levels)
+	v, err := manifest.NewVersion(levels, s.blobs...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

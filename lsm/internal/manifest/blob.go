@@ -29,6 +29,7 @@ type Blob struct {
 	*BlobMeta
 	Live   int64 // bytes that tables need; may exceed Bytes where it is an estimate
 	Tables int   // that refer to it
+	Deep   int   // of these, below L0
 }
 
 // Garbage returns the bytes of b that no table needs.
@@ -61,17 +62,8 @@ func (v *Version) Blob(num base.FileNum) *Blob {
 	return nil
 }
 
-// BlobBytes returns the bytes of all values in blob files, and those that no table needs.
-func (v *Version) BlobBytes() (total, garbage int64) {
-	for i := range v.Blobs {
-		total += v.Blobs[i].Bytes
-		garbage += v.Blobs[i].Garbage()
-	}
-	return total, garbage
-}
-
-// use counts the uses of f, which joins the version, or with sign -1 leaves it.
-func (v *Version) use(f *FileMeta, sign int) error {
+// use counts the uses of f, which joins a level of the version, or with sign -1 leaves it.
+func (v *Version) use(level int, f *FileMeta, sign int) error {
 	for _, u := range f.Blobs {
 		b := v.Blob(u.File)
 		if b == nil {
@@ -79,6 +71,9 @@ func (v *Version) use(f *FileMeta, sign int) error {
 		}
 		b.Live += int64(sign) * u.Bytes
 		b.Tables += sign
+		if level > 0 {
+			b.Deep += sign
+		}
 	}
 	return nil
 }
@@ -118,12 +113,12 @@ func (v *Version) applyBlobs(old *Version, e *Edit) error {
 	for _, d := range e.Deleted {
 		for _, f := range old.Levels[d.Level] {
 			if f.Num == d.Num {
-				_ = v.use(f, -1) // it was counted
+				_ = v.use(d.Level, f, -1) // it was counted
 			}
 		}
 	}
 	for _, a := range e.Added {
-		if err := v.use(a.Meta, 1); err != nil {
+		if err := v.use(a.Level, a.Meta, 1); err != nil {
 			return err
 		}
 	}
@@ -136,9 +131,9 @@ func (v *Version) countBlobs(metas []*BlobMeta) (err error) {
 	if v.Blobs, err = addBlobs(nil, metas); err != nil {
 		return err
 	}
-	for _, files := range v.Levels {
+	for level, files := range v.Levels {
 		for _, f := range files {
-			if err := v.use(f, 1); err != nil {
+			if err := v.use(level, f, 1); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,7 @@ func (r *Reader) Blob(key []byte, ref base.BlobRef, keep bool) (v Value, err err
 	if !r.cached(h.off, &v.pin) { // the cache knows values by their offset
 		var c *cache.Cache
 		if keep {
-			c = r.admitting(h.off)
+			c = r.admitting(h.off, int(ref.ValueLen))
 		}
 		if err := r.loadFile(h, h.off, &v.pin, c); err != nil {
 			return Value{}, ofKey(err, key)
@@ -54,7 +54,7 @@ func (r *Reader) AppendBlob(dst, key []byte, ref base.BlobRef) ([]byte, error) {
 	}
 	var v Value
 	if !r.cached(h.off, &v.pin) {
-		c := r.admitting(h.off)
+		c := r.admitting(h.off, int(ref.ValueLen))
 		if c == nil {
 			if out, ok, err := r.appendDirect(dst, key, ref, h); ok || err != nil {
 				return out, ofKey(err, key)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -261,3 +262,34 @@ func BenchmarkBlobWriter(b *testing.B) {
 type discard struct{ vfs.File }
 
 func (discard) WriteAt(p []byte, off int64) (int, error) { return len(p), nil }
+
+// A value that no slot of the cache holds is decompressed to where it is wanted: beside the
+// block as it is stored, nothing as large is needed.
+func TestAppendBlobPastTheCache(t *testing.T) {
+	fs := vfs.NewMem()
+	recs := []blobRecord{{key: []byte("key"), value: make([]byte, 4<<20)}} // beyond what is pooled
+	writeBlobs(t, fs, "b", Snappy, recs)
+	f, err := fs.Open("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := cache.New(64 << 20)
+	defer blocks.Close()
+	rd, err := NewReader(f, ReaderOptions{Name: "b", UID: 77, BlobsOnly: true, Cache: blocks, ID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rd.Close()
+	dst := make([]byte, 0, 5<<20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		if b, err := rd.AppendBlob(dst, recs[0].key, recs[0].ref); err != nil || len(b) != 4<<20 {
+			t.Fatal(len(b), err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 10<<20 {
+		t.Errorf("%d bytes allocated for ten values", n)
+	}
+}

@@ -96,7 +96,8 @@ func (r *Reader) load(i int, p *pin) error {
 		return nil
 	}
 	off := r.idx.offsets[i]
-	if err := r.loadFile(handle{off, r.idx.offsets[i+1] - off}, uint64(i), p, r.admitting(uint64(i))); err != nil {
+	h := handle{off, r.idx.offsets[i+1] - off}
+	if err := r.loadFile(h, uint64(i), p, r.admitting(uint64(i), int(h.len))); err != nil {
 		return r.withKeys(i, err)
 	}
 	return nil
@@ -114,9 +115,9 @@ func (r *Reader) cached(block uint64, p *pin) bool {
 	return false
 }
 
-// admitting returns the cache if it is to take the block.
-func (r *Reader) admitting(block uint64) *cache.Cache {
-	if c := r.o.Cache; c != nil && c.Admit(r.o.ID, block) {
+// admitting returns the cache if it is to take the block, of at least n bytes.
+func (r *Reader) admitting(block uint64, n int) *cache.Cache {
+	if c := r.o.Cache; c != nil && c.Admit(r.o.ID, block, n) {
 		return c
 	}
 	return nil

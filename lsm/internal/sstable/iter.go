@@ -234,7 +234,7 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 		it.ra.size = 0 // others may be there too
 		return it.pin.data, nil
 	}
-	if it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i)) {
+	if it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i), int(r.idx.offsets[i+1]-r.idx.offsets[i])) {
 		return it.ra.block(r, i, down, false, &it.pin)
 	}
 	return it.ra.block(r, i, down, false, nil)
