@@ -108,8 +108,10 @@ func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
 // no more of the state of its view than an iterator needs. On an error the iterator is
 // closed.
 func (it *Iterator) init(o *IterOptions, extra base.Iter) error {
+	v := it.v
 	it.v.state.keep(holdMemory)
-	defer it.v.state.release()
+	it.v.readers = nil
+	defer v.release()
 	if o != nil {
 		it.setBounds(o)
 	}

@@ -62,16 +62,12 @@ func (f *countedFile) Close() error {
 	return f.File.Close()
 }
 
-// TestScanKeepsFewTablesOpen walks a store of many more tables than may be open, in both
-// directions, beside lookups that make the readers change all the time.
-func TestScanKeepsFewTablesOpen(t *testing.T) {
+// manyTables makes a store of many more tables than may be open, which are 16.
+func manyTables(t *testing.T, keys int) (*lsm.DB, *countingFS) {
 	fs := &countingFS{FS: vfs.NewMem()}
 	o := &lsm.Options{FS: fs, Memory: 8 << 20, MaxOpenFiles: 16, Durability: lsm.None, Executor: lsm.NewStepper()}
 	db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memtable: 64 << 10, Table: 4 << 10, BaseLevel: 32 << 10, Fanout: 4, Sealed: 2})
 	must(t, err)
-	defer db.Close()
-	const keys = 20000
-	key := func(i int) []byte { return fmt.Appendf(nil, "key%06d", i) }
 	for i := range keys {
 		must(t, db.Put(key(i*7919%keys), fmt.Appendf(nil, "value of %d", i*7919%keys)))
 	}
@@ -83,6 +79,15 @@ func TestScanKeepsFewTablesOpen(t *testing.T) {
 	if tables < 60 {
 		t.Fatalf("%d tables only", tables)
 	}
+	return db, fs
+}
+
+// TestScanKeepsFewTablesOpen walks a store of many more tables than may be open, in both
+// directions, beside lookups that make the readers change all the time.
+func TestScanKeepsFewTablesOpen(t *testing.T) {
+	const keys = 20000
+	db, fs := manyTables(t, keys)
+	defer db.Close()
 	fs.most.Store(0)
 	it, err := db.NewIter(nil)
 	must(t, err)
@@ -112,9 +117,36 @@ func TestScanKeepsFewTablesOpen(t *testing.T) {
 	}
 	// What the iterator stands on may come on top, and one being opened.
 	if m := fs.most.Load(); m > 16+3 {
-		t.Errorf("%d tables were open at a time, of %d", m, tables)
+		t.Errorf("%d tables were open at a time", m)
 	}
 	must(t, it.Close())
+}
+
+// TestPinnedSnapshotKeepsFewTablesOpen looks keys up beside and in a snapshot that outlives
+// an excise.
+func TestPinnedSnapshotKeepsFewTablesOpen(t *testing.T) {
+	const keys = 20000
+	db, fs := manyTables(t, keys)
+	defer db.Close()
+	snap := db.NewSnapshot()
+	defer snap.Close()
+	must(t, db.Excise(key(0), key(1)))
+	fs.most.Store(0)
+	for i := range 2500 {
+		j := i*31%(keys-1) + 1
+		want := fmt.Sprintf("value of %d", j)
+		if v, err := db.Get(key(j)); err != nil || string(v) != want {
+			t.Fatalf("%s: %q, %v", key(j), v, err)
+		}
+		j = i * 37 % keys
+		want = fmt.Sprintf("value of %d", j)
+		if v, err := snap.Get(key(j)); err != nil || string(v) != want {
+			t.Fatalf("%s in the snapshot: %q, %v", key(j), v, err)
+		}
+	}
+	if m := fs.most.Load(); m > 16+3 {
+		t.Errorf("%d tables were open at a time", m)
+	}
 }
 
 // TestLongWorkKeepsNoMemtables flushes while a compaction and a Verify are under way: the

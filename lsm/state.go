@@ -41,6 +41,16 @@ func (s *readState) release() { s.drop(holdReaders) }
 // keep adds a hold; the caller has one that is not weaker.
 func (s *readState) keep(h hold) { s.refs[h].Add(1) }
 
+// tryKeep adds a hold weaker than the strongest, unless the last of its kind is gone.
+func (s *readState) tryKeep(h hold) bool {
+	for n := s.refs[h].Load(); n > 0; n = s.refs[h].Load() {
+		if s.refs[h].CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
+}
+
 // drop ends a hold, and with the last of its kind the one that it stands for in the next
 // weaker kind.
 func (s *readState) drop(h hold) {

@@ -141,7 +141,7 @@ func (tx *Txn) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	defer v.state.release()
+	defer v.release()
 	covered := tx.covered(key)
 	if w, ok := tx.own[string(key)]; ok {
 		return tx.db.finishGet(dst, key, w.value, base.MakeTrailer(w.seq, w.kind), covered, &v, true)
