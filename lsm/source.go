@@ -108,6 +108,7 @@ type levelSource struct {
 	cur    base.Iter // nil, or of src
 	src    tableSource
 	err    error
+	lo, hi []byte // memory of fragment
 }
 
 // open makes table i the current one.

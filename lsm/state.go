@@ -27,7 +27,7 @@ type readState struct {
 	imm     []*memtable // newest first
 	version *manifest.Version
 	tables  [base.NumLevels][]*table // parallel to version.Levels
-	dels    bool                     // some table has range tombstones
+	dels    [base.NumLevels]bool     // some table of the level has range tombstones
 	blobs   []*table                 // parallel to version.Blobs
 
 	// refs counts the holds of each kind, and one more as long as there is a stronger one.
@@ -150,7 +150,7 @@ func (db *DB) bindTables(s *readState) {
 				db.files.add(f.File)
 			}
 			handles[i] = t
-			s.dels = s.dels || f.RangeDels > 0
+			s.dels[level] = s.dels[level] || f.RangeDels > 0
 		}
 		s.tables[level] = handles
 	}
