@@ -223,6 +223,7 @@ func (it *Iterator) First() bool {
 	if !it.usable() {
 		return false
 	}
+	it.blobs = 0
 	if it.lower != nil {
 		return it.forward(it.raw.SeekGE(it.lower), it.lower)
 	}
@@ -234,6 +235,7 @@ func (it *Iterator) Last() bool {
 	if !it.usable() {
 		return false
 	}
+	it.blobs = 0
 	if it.upper != nil {
 		return it.back(it.raw.SeekLT(it.upper), it.upper)
 	}
