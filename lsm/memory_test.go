@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func (f *countedFile) Close() error {
 
 // manyTables makes a store of many more tables than may be open, which are 16.
 func manyTables(t *testing.T, keys int) (*lsm.DB, *countingFS) {
-	fs := &countingFS{FS: vfs.NewMem()}
+	fs := &countingFS{FS: vfs.NewFault(vfs.NewMem())}
 	o := &lsm.Options{FS: fs, Memory: 8 << 20, MaxOpenFiles: 16, Durability: lsm.None, Executor: lsm.NewStepper()}
 	db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memtable: 64 << 10, Table: 4 << 10, BaseLevel: 32 << 10, Fanout: 4, Sealed: 2})
 	must(t, err)
@@ -147,6 +148,75 @@ func TestPinnedSnapshotKeepsFewTablesOpen(t *testing.T) {
 	if m := fs.most.Load(); m > 16+3 {
 		t.Errorf("%d tables were open at a time", m)
 	}
+}
+
+// TestPinnedSnapshotKeepsWhatItReads takes the reader away from a lookup in a snapshot that
+// outlives an excise, at the moment when it reads a block.
+func TestPinnedSnapshotKeepsWhatItReads(t *testing.T) {
+	const keys = 20000
+	db, fs := manyTables(t, keys)
+	defer db.Close()
+	snap := db.NewSnapshot()
+	defer snap.Close()
+	must(t, db.Excise(key(0), key(1)))
+	reads, in := 0, -1
+	fs.FS.(*vfs.Fault).SetHook(func(op vfs.Op) error {
+		if j := in; j >= 0 && op.Kind == vfs.OpRead {
+			reads, in = reads+1, -1
+			for i := range 100 {
+				_, err := db.Get(key((j+keys/2+i*60)%(keys-1) + 1))
+				must(t, err)
+			}
+			in = j
+		}
+		return nil
+	})
+	for i := range 50 {
+		in = i * 397
+		if v, err := snap.Get(key(in)); err != nil || string(v) != fmt.Sprintf("value of %d", i*397) {
+			t.Fatalf("%s: %q, %v", key(i*397), v, err)
+		}
+		in = -1
+	}
+	if reads < 50 {
+		t.Errorf("%d reads", reads)
+	}
+}
+
+// TestPinnedSnapshotUnderUse reads snapshots that outlive an excise, while others are
+// closed beside them, the tables they were of leave the tree and readers change all the
+// time.
+func TestPinnedSnapshotUnderUse(t *testing.T) {
+	const keys = 12000
+	db, _ := manyTables(t, keys)
+	defer db.Close()
+	var wg sync.WaitGroup
+	for round := range 6 {
+		snap := db.NewSnapshot()
+		must(t, db.Excise(key(round*1000), key(round*1000+500)))
+		for g := range 3 {
+			wg.Go(func() {
+				for i := range 400 {
+					j := round*1000 + (i*31+g*997)%(keys-round*1000)
+					v, err := snap.Get(key(j))
+					if errors.Is(err, lsm.ErrClosed) {
+						return
+					}
+					if err != nil || string(v) != fmt.Sprintf("value of %d", j) {
+						t.Errorf("%s: %q, %v", key(j), v, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for i := range 100 {
+				_, _ = db.Get(key(i * 71 % keys))
+			}
+			must(t, snap.Close())
+		})
+	}
+	wg.Wait()
 }
 
 // TestLongWorkKeepsNoMemtables flushes while a compaction and a Verify are under way: the
