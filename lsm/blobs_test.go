@@ -439,3 +439,45 @@ func TestReadOnlyOpenBesideRemoval(t *testing.T) {
 	}
 	must(t, db.Close())
 }
+
+// First and Last are seeks too: what they read stays in the cache, however far the walk
+// before them went.
+func TestFirstAndLastCacheBlobs(t *testing.T) {
+	fs := vfs.NewFault(vfs.NewMem())
+	db := blobStore(t, fs, lsm.Options{})
+	defer db.Close()
+	const n = 40
+	for i := range n {
+		must(t, db.Put(blobKey(i), blobValue(i, 0, 16<<10)))
+	}
+	settle(t, db)
+	reads := 0
+	fs.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead && strings.HasSuffix(op.Name, ".blob") {
+			reads++
+		}
+		return nil
+	})
+	it, err := db.NewIter(nil)
+	must(t, err)
+	defer it.Close()
+	again := func(what string, move func() bool) {
+		t.Helper()
+		for range 3 { // the cache may want to be asked more than once
+			move()
+		}
+		reads = 0
+		if !move() || reads > 0 {
+			t.Errorf("%s: %d reads, %v", what, reads, it.Err())
+		}
+	}
+	for it.SeekGE(blobKey(10)); it.Valid() && string(it.Key()) < string(blobKey(20)); it.Next() {
+	}
+	again("Last", it.Last)
+	for it.SeekGE(blobKey(10)); it.Valid() && string(it.Key()) < string(blobKey(20)); it.Next() {
+	}
+	if reads == 0 {
+		t.Error("the walk read nothing")
+	}
+	again("First", it.First)
+}

@@ -15,6 +15,21 @@ type view struct {
 	state *readState
 	seq   base.SeqNum
 	now   int64 // 0 = not asked yet
+
+	// readers, if not nil, is held so that open readers of tables stay, and state by
+	// holdMemory. An old state that was held for them would keep all that are opened and
+	// closed again from its time on.
+	readers *readState
+}
+
+// release lets go of what a view of one call holds.
+func (v *view) release() {
+	if v.readers == nil {
+		v.state.release()
+		return
+	}
+	v.state.drop(holdMemory)
+	v.readers.release()
 }
 
 func (v *view) expired(db *DB, expiry int64) bool {

@@ -65,7 +65,7 @@ type iterParts struct {
 	mems    []skiplist.Iter
 	tables  []tableSource // of L0
 	levels  [base.NumLevels]levelSource
-	dels    []*rangedel.List
+	dels    covering
 	keyBuf  []byte
 	valBuf  []byte
 	blob    sstable.Value // of the current key, if that is in a blob file
@@ -108,15 +108,18 @@ func (db *DB) NewIter(o *IterOptions) (*Iterator, error) {
 // no more of the state of its view than an iterator needs. On an error the iterator is
 // closed.
 func (it *Iterator) init(o *IterOptions, extra base.Iter) error {
+	v := it.v
 	it.v.state.keep(holdMemory)
-	defer it.v.state.release()
+	it.v.readers = nil
+	defer v.release()
 	if o != nil {
 		it.setBounds(o)
 	}
 	it.db.stats.iterators.Add(1)
 	p := iterPool.Get().(*iterParts)
 	it.iterParts = p
-	p.sources, p.dels, p.blobs = p.sources[:0], p.dels[:0], 0
+	p.sources, p.blobs = p.sources[:0], 0
+	p.dels.reset()
 	if extra != nil {
 		p.sources = append(p.sources, extra)
 	}
@@ -136,7 +139,9 @@ func (it *Iterator) addMemtables() {
 	add := func(i int, m *memtable) {
 		m.list.Init(&p.mems[i])
 		p.sources = append(p.sources, &p.mems[i])
-		p.dels = append(p.dels, m.delLists()...)
+		for _, l := range m.delLists() {
+			p.dels.addList(l)
+		}
 	}
 	if s.mem != nil {
 		add(len(s.imm), s.mem)
@@ -158,6 +163,7 @@ func (it *Iterator) addTables() error {
 			return err
 		}
 		p.sources = append(p.sources, src)
+		p.dels.addList(p.tables[i].of.dels)
 	}
 	for level := 1; level < base.NumLevels; level++ {
 		tables := s.tables[level]
@@ -171,22 +177,8 @@ func (it *Iterator) addTables() error {
 			l := &p.levels[level]
 			l.db, l.tables, l.cur, l.err = it.db, tables, nil, nil
 			p.sources = append(p.sources, l)
-		}
-	}
-	if !s.dels {
-		return nil
-	}
-	for _, tables := range s.tables {
-		for _, t := range tables {
-			if t.meta.RangeDels == 0 || it.misses(t) {
-				continue
-			}
-			o, err := it.db.reader(t)
-			if err != nil {
-				return err
-			}
-			if o.dels != nil {
-				p.dels = append(p.dels, o.dels)
+			if s.dels[level] {
+				p.dels.addLevel(l)
 			}
 		}
 	}
@@ -231,6 +223,7 @@ func (it *Iterator) First() bool {
 	if !it.usable() {
 		return false
 	}
+	it.blobs = 0
 	if it.lower != nil {
 		return it.forward(it.raw.SeekGE(it.lower), it.lower)
 	}
@@ -242,6 +235,7 @@ func (it *Iterator) Last() bool {
 	if !it.usable() {
 		return false
 	}
+	it.blobs = 0
 	if it.upper != nil {
 		return it.back(it.raw.SeekLT(it.upper), it.upper)
 	}
@@ -372,7 +366,7 @@ func (it *Iterator) Close() error {
 	for i := range p.tables {
 		p.tables[i].done()
 	}
-	clear(p.dels)
+	p.dels.reset()
 	clear(p.sources)
 	it.iterParts = nil
 	iterPool.Put(p)
@@ -413,7 +407,7 @@ func (it *Iterator) fail() bool {
 }
 
 // alive reports whether kv, the newest visible version of its key, is a value, and
-// which.
+// which. If that cannot be known it is not, and err is set.
 func (it *Iterator) alive(kv *base.KV) ([]byte, bool) {
 	value := kv.Value
 	switch kind := kv.Trailer.Kind(); {
@@ -433,12 +427,15 @@ func (it *Iterator) alive(kv *base.KV) ([]byte, bool) {
 	if it.own != nil && it.own.Covering(kv.Key, base.SeqNumMax) > kv.Trailer.Seq() {
 		return nil, false
 	}
-	for _, l := range it.dels {
-		if l.Covering(kv.Key, it.v.seq) > kv.Trailer.Seq() {
-			return nil, false
-		}
+	if len(it.dels.sets) == 0 {
+		return value, true
 	}
-	return value, true
+	covered, err := it.dels.newest(kv.Key, it.v.seq)
+	if err != nil {
+		it.err = err
+		return nil, false
+	}
+	return value, covered <= kv.Trailer.Seq()
 }
 
 // settle makes key the current one; t and value are as its table has them, and kv is what

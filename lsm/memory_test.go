@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,16 +63,12 @@ func (f *countedFile) Close() error {
 	return f.File.Close()
 }
 
-// TestScanKeepsFewTablesOpen walks a store of many more tables than may be open, in both
-// directions, beside lookups that make the readers change all the time.
-func TestScanKeepsFewTablesOpen(t *testing.T) {
-	fs := &countingFS{FS: vfs.NewMem()}
+// manyTables makes a store of many more tables than may be open, which are 16.
+func manyTables(t *testing.T, keys int) (*lsm.DB, *countingFS) {
+	fs := &countingFS{FS: vfs.NewFault(vfs.NewMem())}
 	o := &lsm.Options{FS: fs, Memory: 8 << 20, MaxOpenFiles: 16, Durability: lsm.None, Executor: lsm.NewStepper()}
 	db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memtable: 64 << 10, Table: 4 << 10, BaseLevel: 32 << 10, Fanout: 4, Sealed: 2})
 	must(t, err)
-	defer db.Close()
-	const keys = 20000
-	key := func(i int) []byte { return fmt.Appendf(nil, "key%06d", i) }
 	for i := range keys {
 		must(t, db.Put(key(i*7919%keys), fmt.Appendf(nil, "value of %d", i*7919%keys)))
 	}
@@ -83,6 +80,15 @@ func TestScanKeepsFewTablesOpen(t *testing.T) {
 	if tables < 60 {
 		t.Fatalf("%d tables only", tables)
 	}
+	return db, fs
+}
+
+// TestScanKeepsFewTablesOpen walks a store of many more tables than may be open, in both
+// directions, beside lookups that make the readers change all the time.
+func TestScanKeepsFewTablesOpen(t *testing.T) {
+	const keys = 20000
+	db, fs := manyTables(t, keys)
+	defer db.Close()
 	fs.most.Store(0)
 	it, err := db.NewIter(nil)
 	must(t, err)
@@ -112,9 +118,105 @@ func TestScanKeepsFewTablesOpen(t *testing.T) {
 	}
 	// What the iterator stands on may come on top, and one being opened.
 	if m := fs.most.Load(); m > 16+3 {
-		t.Errorf("%d tables were open at a time, of %d", m, tables)
+		t.Errorf("%d tables were open at a time", m)
 	}
 	must(t, it.Close())
+}
+
+// TestPinnedSnapshotKeepsFewTablesOpen looks keys up beside and in a snapshot that outlives
+// an excise.
+func TestPinnedSnapshotKeepsFewTablesOpen(t *testing.T) {
+	const keys = 20000
+	db, fs := manyTables(t, keys)
+	defer db.Close()
+	snap := db.NewSnapshot()
+	defer snap.Close()
+	must(t, db.Excise(key(0), key(1)))
+	fs.most.Store(0)
+	for i := range 2500 {
+		j := i*31%(keys-1) + 1
+		want := fmt.Sprintf("value of %d", j)
+		if v, err := db.Get(key(j)); err != nil || string(v) != want {
+			t.Fatalf("%s: %q, %v", key(j), v, err)
+		}
+		j = i * 37 % keys
+		want = fmt.Sprintf("value of %d", j)
+		if v, err := snap.Get(key(j)); err != nil || string(v) != want {
+			t.Fatalf("%s in the snapshot: %q, %v", key(j), v, err)
+		}
+	}
+	if m := fs.most.Load(); m > 16+3 {
+		t.Errorf("%d tables were open at a time", m)
+	}
+}
+
+// TestPinnedSnapshotKeepsWhatItReads takes the reader away from a lookup in a snapshot that
+// outlives an excise, at the moment when it reads a block.
+func TestPinnedSnapshotKeepsWhatItReads(t *testing.T) {
+	const keys = 20000
+	db, fs := manyTables(t, keys)
+	defer db.Close()
+	snap := db.NewSnapshot()
+	defer snap.Close()
+	must(t, db.Excise(key(0), key(1)))
+	reads, in := 0, -1
+	fs.FS.(*vfs.Fault).SetHook(func(op vfs.Op) error {
+		if j := in; j >= 0 && op.Kind == vfs.OpRead {
+			reads, in = reads+1, -1
+			for i := range 100 {
+				_, err := db.Get(key((j+keys/2+i*60)%(keys-1) + 1))
+				must(t, err)
+			}
+			in = j
+		}
+		return nil
+	})
+	for i := range 50 {
+		in = i * 397
+		if v, err := snap.Get(key(in)); err != nil || string(v) != fmt.Sprintf("value of %d", i*397) {
+			t.Fatalf("%s: %q, %v", key(i*397), v, err)
+		}
+		in = -1
+	}
+	if reads < 50 {
+		t.Errorf("%d reads", reads)
+	}
+}
+
+// TestPinnedSnapshotUnderUse reads snapshots that outlive an excise, while others are
+// closed beside them, the tables they were of leave the tree and readers change all the
+// time.
+func TestPinnedSnapshotUnderUse(t *testing.T) {
+	const keys = 12000
+	db, _ := manyTables(t, keys)
+	defer db.Close()
+	var wg sync.WaitGroup
+	for round := range 6 {
+		snap := db.NewSnapshot()
+		must(t, db.Excise(key(round*1000), key(round*1000+500)))
+		for g := range 3 {
+			wg.Go(func() {
+				for i := range 400 {
+					j := round*1000 + (i*31+g*997)%(keys-round*1000)
+					v, err := snap.Get(key(j))
+					if errors.Is(err, lsm.ErrClosed) {
+						return
+					}
+					if err != nil || string(v) != fmt.Sprintf("value of %d", j) {
+						t.Errorf("%s: %q, %v", key(j), v, err)
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for i := range 100 {
+				_, _ = db.Get(key(i * 71 % keys))
+			}
+			must(t, snap.Close())
+		})
+	}
+	wg.Wait()
 }
 
 // TestLongWorkKeepsNoMemtables flushes while a compaction and a Verify are under way: the

@@ -28,7 +28,7 @@ type hold int
 
 const (
 	holdTables  hold = iota // tables and their files: compactions, checkpoints, Verify
-	holdMemory              // memtables too: iterators
+	holdMemory              // memtables too: iterators, snapshots across an ingest or excise
 	holdReaders             // open readers of tables too: single reads
 	numHolds
 )

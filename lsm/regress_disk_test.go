@@ -83,3 +83,51 @@ func TestUnreadableSectorInReadAhead(t *testing.T) {
 		t.Errorf("%d keys forwards, %d backwards, then %v", n, m, it.Err())
 	}
 }
+
+// TestSeekPastUnreadableTable: a table that cannot be read fails the seeks into it, and not
+// the next one into another table of its level.
+func TestSeekPastUnreadableTable(t *testing.T) {
+	fs := vfs.NewFault(vfs.NewMem())
+	db, err := OpenShaped("/db", &Options{FS: fs, Executor: NewStepper(), Durability: None, Compression: []Compression{NoCompression}}, Shape{Memtable: 256 << 10, Table: 64 << 10, BaseLevel: 128 << 10, Fanout: 4, Sealed: 2})
+	mustDo(t, err)
+	defer db.Close()
+	const keys = 2000
+	key := func(i int) []byte { return fmt.Appendf(nil, "key%06d", i) }
+	for i := range keys {
+		mustDo(t, db.Put(key(i), make([]byte, 1000)))
+	}
+	mustDo(t, db.Compact(t.Context(), nil, nil))
+	if n := Levels(db); n[6] < 3 {
+		t.Fatalf("tables: %v", n)
+	}
+	bad := db.fileOf(db.state.Load().tables[6][0])
+	for name, move := range map[string]func(*Iterator) bool{
+		"SeekGE": func(it *Iterator) bool { return it.SeekGE(key(keys - 100)) },
+		"SeekLT": func(it *Iterator) bool { return it.SeekLT(key(keys - 100)) },
+		"Last":   (*Iterator).Last,
+	} {
+		it, err := db.NewIter(nil)
+		mustDo(t, err)
+		defer it.Close()
+		it.SeekGE(key(0))
+		fs.SetHook(func(op vfs.Op) error {
+			if op.Kind == vfs.OpRead && op.Name == bad {
+				return syscall.EIO
+			}
+			return nil
+		})
+		for it.Valid() {
+			it.Next()
+		}
+		if !errors.Is(it.Err(), syscall.EIO) {
+			t.Errorf("%s: %v", name, it.Err())
+		}
+		if !move(it) || it.Err() != nil {
+			t.Errorf("%s in another table: %v", name, it.Err())
+		}
+		fs.SetHook(nil)
+		if !it.First() || !it.Valid() || it.Err() != nil {
+			t.Errorf("%s, and First: %v", name, it.Err())
+		}
+	}
+}

@@ -307,3 +307,32 @@ func TestMetricsDuringDeleteRange(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestTxnForgetsClosedIterators: a long View with many iterators, one at a time, does not
+// keep them all.
+func TestTxnForgetsClosedIterators(t *testing.T) {
+	db, err := Open("/db", &Options{FS: vfs.NewMem(), Executor: NewStepper()})
+	mustDo(t, err)
+	defer db.Close()
+	mustDo(t, db.Put([]byte("k"), nil))
+	var open *Iterator
+	mustDo(t, db.View(func(tx *Txn) error {
+		open, err = tx.NewIter(nil)
+		mustDo(t, err)
+		for range 1000 {
+			it, err := tx.NewIter(nil)
+			mustDo(t, err)
+			mustDo(t, it.Close())
+		}
+		if n := len(tx.iters); n > 10 {
+			t.Errorf("%d iterators are kept", n)
+		}
+		if !open.First() {
+			t.Error(open.Err())
+		}
+		return nil
+	}))
+	if !errors.Is(open.Err(), ErrClosed) || db.stats.iterators.Load() != 0 {
+		t.Errorf("after the transaction: %v, %d iterators", open.Err(), db.stats.iterators.Load())
+	}
+}

@@ -56,7 +56,7 @@ func (s *Snapshot) Close() error {
 	}
 	db.mu.Unlock()
 	if p := s.pinned.Swap(nil); p != nil {
-		p.release()
+		p.drop(holdMemory)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (l *snapshotList) closeAll() {
 	for _, s := range l.open {
 		s.closed.Store(true)
 		if p := s.pinned.Swap(nil); p != nil {
-			p.release()
+			p.drop(holdMemory)
 		}
 	}
 	l.open = nil
@@ -76,7 +76,7 @@ func (l *snapshotList) closeAll() {
 func (l *snapshotList) pinAll(s *readState) {
 	for _, x := range l.open {
 		if x.pinned.Load() == nil {
-			s.keep(holdReaders)
+			s.keep(holdMemory) // not the readers, which come and go in the meantime
 			x.pinned.Store(s)
 		}
 	}
@@ -98,27 +98,31 @@ func (l *snapshotList) oldest() base.SeqNum {
 	return l.open[0].seq
 }
 
-// view returns the state to read the snapshot from, with a reference.
+// view returns the view to read the snapshot from, for one call.
 func (s *Snapshot) view() (view, error) {
+	if s.db == nil {
+		return view{}, ErrClosed
+	}
 	for {
-		if s.db == nil || s.closed.Load() {
+		p := s.pinned.Load()
+		st := s.db.acquire() // after p, and so not older
+		if st == nil {
 			return view{}, ErrClosed
 		}
-		p := s.pinned.Load()
-		if p == nil {
-			st := s.db.acquire()
-			if st == nil {
-				return view{}, ErrClosed
-			}
-			// Pinning comes before the state that made it necessary.
-			if p = s.pinned.Load(); p == nil {
-				return view{state: st, seq: s.seq, now: s.now}, nil
-			}
+		// Pinning comes before the state that made it necessary, and closed is set before
+		// anything is let go.
+		same := s.pinned.Load() == p
+		if s.closed.Load() {
 			st.release()
+			return view{}, ErrClosed
 		}
-		if p.tryAcquire() {
-			return view{state: p, seq: s.seq, now: s.now}, nil
+		if same && p == nil {
+			return view{state: st, seq: s.seq, now: s.now}, nil
 		}
+		if same && p.tryKeep(holdMemory) {
+			return view{state: p, readers: st, seq: s.seq, now: s.now}, nil
+		}
+		st.release()
 	}
 }
 
@@ -131,7 +135,7 @@ func (s *Snapshot) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	defer v.state.release()
+	defer v.release()
 	return s.db.get(dst, key, &v, true)
 }
 
@@ -141,7 +145,7 @@ func (s *Snapshot) Has(key []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer v.state.release()
+	defer v.release()
 	_, err = s.db.get(nil, key, &v, false)
 	return found(err)
 }
@@ -152,7 +156,7 @@ func (s *Snapshot) MultiGet(keys [][]byte) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer v.state.release()
+	defer v.release()
 	return s.db.multiGet(keys, &v)
 }
 

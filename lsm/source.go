@@ -108,6 +108,7 @@ type levelSource struct {
 	cur    base.Iter // nil, or of src
 	src    tableSource
 	err    error
+	lo, hi []byte // memory of fragment
 }
 
 // open makes table i the current one.
@@ -116,7 +117,7 @@ func (l *levelSource) open(i int) bool {
 		return true
 	}
 	l.closeCur()
-	if l.err != nil || i < 0 || i >= len(l.tables) {
+	if i < 0 || i >= len(l.tables) {
 		return false
 	}
 	cur, err := l.src.open(l.db, l.tables[i], l.opts)
@@ -128,11 +129,11 @@ func (l *levelSource) open(i int) bool {
 	return true
 }
 
+// closeCur drops the error of cur: if it ended a move, err has it, or had it before the
+// next seek.
 func (l *levelSource) closeCur() {
 	if l.cur != nil {
-		if err := l.cur.Close(); l.err == nil {
-			l.err = err
-		}
+		_ = l.cur.Close()
 		l.cur = nil
 		l.src.done()
 	}

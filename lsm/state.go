@@ -27,7 +27,7 @@ type readState struct {
 	imm     []*memtable // newest first
 	version *manifest.Version
 	tables  [base.NumLevels][]*table // parallel to version.Levels
-	dels    bool                     // some table has range tombstones
+	dels    [base.NumLevels]bool     // some table of the level has range tombstones
 	blobs   []*table                 // parallel to version.Blobs
 
 	// refs counts the holds of each kind, and one more as long as there is a stronger one.
@@ -40,6 +40,16 @@ func (s *readState) release() { s.drop(holdReaders) }
 
 // keep adds a hold; the caller has one that is not weaker.
 func (s *readState) keep(h hold) { s.refs[h].Add(1) }
+
+// tryKeep adds a hold weaker than the strongest, unless the last of its kind is gone.
+func (s *readState) tryKeep(h hold) bool {
+	for n := s.refs[h].Load(); n > 0; n = s.refs[h].Load() {
+		if s.refs[h].CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
+}
 
 // drop ends a hold, and with the last of its kind the one that it stands for in the next
 // weaker kind.
@@ -140,7 +150,7 @@ func (db *DB) bindTables(s *readState) {
 				db.files.add(f.File)
 			}
 			handles[i] = t
-			s.dels = s.dels || f.RangeDels > 0
+			s.dels[level] = s.dels[level] || f.RangeDels > 0
 		}
 		s.tables[level] = handles
 	}

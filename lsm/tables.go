@@ -199,14 +199,18 @@ func (db *DB) openFile(name string) (vfs.File, error) {
 
 // clipEnd returns the exclusive end of the keys of a table, nil for none. Points may
 // stand on an inclusive Largest; the smallest key after it is one zero byte longer.
-func clipEnd(f *manifest.FileMeta) []byte {
+func clipEnd(f *manifest.FileMeta) []byte { return endOf(f, new([]byte)) }
+
+// endOf is clipEnd, which puts what it has to make into buf.
+func endOf(f *manifest.FileMeta, buf *[]byte) []byte {
 	if f.Unbounded() {
 		return nil
 	}
 	if f.LargestExclusive {
 		return f.Largest
 	}
-	return append(append([]byte{}, f.Largest...), 0)
+	*buf = append(append((*buf)[:0], f.Largest...), 0)
+	return *buf
 }
 
 // overLimit takes readers off the ring until it is within its limits again, and

@@ -27,8 +27,8 @@ type Txn struct {
 	own    map[string]ownWrite
 	ownDel []rangedel.Tombstone
 	reads  txnReads
-	iters  []*Iterator
-	epoch  uint64 // DB.nonMVCC at the start
+	iters  []*Iterator // the open ones, and some that are closed
+	epoch  uint64      // DB.nonMVCC at the start
 	done   bool
 }
 
@@ -141,7 +141,7 @@ func (tx *Txn) AppendGet(dst, key []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	defer v.state.release()
+	defer v.release()
 	covered := tx.covered(key)
 	if w, ok := tx.own[string(key)]; ok {
 		return tx.db.finishGet(dst, key, w.value, base.MakeTrailer(w.seq, w.kind), covered, &v, true)
@@ -182,6 +182,9 @@ func (tx *Txn) NewIter(o *IterOptions) (*Iterator, error) {
 	}
 	if err := it.init(o, own); err != nil {
 		return nil, err
+	}
+	if len(tx.iters) == cap(tx.iters) { // before there is room for more
+		tx.iters = slices.DeleteFunc(tx.iters, func(x *Iterator) bool { return x.closed })
 	}
 	tx.iters = append(tx.iters, it)
 	return it, nil
