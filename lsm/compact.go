@@ -68,12 +68,12 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 }
 
 // stepLocked waits for background work, or does some, and reports whether there was
-// any.
+// any. With an Executor a job that is not queued may be under way elsewhere.
 func (db *DB) stepLocked() bool {
-	if db.stepped {
-		return db.runJobLocked()
+	if db.stepped && db.runJobLocked() {
+		return true
 	}
-	if db.active == 0 && len(db.running) == 0 && !db.flushing {
+	if db.active == 0 && len(db.running) == 0 && !db.flushing && db.paused == 0 {
 		return false
 	}
 	db.cond.Wait()
@@ -137,13 +137,11 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && db.asides.Load() == 0 {
 			return nil
 		}
-		if db.stepped {
-			if !db.runJobLocked() {
-				return db.stuckLocked()
-			}
-			continue
+		if !db.stepped {
+			db.cond.Wait()
+		} else if !db.stepLocked() {
+			return db.stuckLocked()
 		}
-		db.cond.Wait()
 	}
 }
 

@@ -58,13 +58,11 @@ func (db *DB) waitFlushed(m *memtable) error {
 			tried, db.flushFailed = true, setback{}
 			db.scheduleLocked()
 		}
-		if db.stepped {
-			if !db.runJobLocked() {
-				return fmt.Errorf("lsm: flush is stuck")
-			}
-			continue
+		if !db.stepped {
+			db.cond.Wait()
+		} else if !db.stepLocked() {
+			return fmt.Errorf("lsm: flush is stuck")
 		}
-		db.cond.Wait()
 	}
 	return nil
 }
