@@ -18,12 +18,13 @@ import (
 
 // Compact rewrites the keys in [start, end) down to the last level, so that what was
 // deleted, replaced or has expired there takes no space; end == nil means to the end
-// of the key space. It flushes first. Cancelling ctx ends it between two steps; what
-// was done stays done.
+// of the key space. It flushes first. What is written meanwhile it may leave as it is.
+// Cancelling ctx ends it between two steps; what was done stays done.
 func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	if end != nil && string(start) >= string(end) {
 		return db.writable()
 	}
+	m := compaction.Manual{Lo: start, Hi: end, UpTo: base.SeqNum(db.visible.Load())}
 	if err := db.Flush(); err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 			db.cond.Wait()
 			continue
 		}
-		c, done := compaction.Manual(db.state.Load().version, db.shape, db.pickEnvLocked(), start, end)
+		c, done := m.Next(db.state.Load().version, db.shape, db.pickEnvLocked())
 		if done {
 			return nil
 		}
@@ -63,6 +64,9 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 		db.endCompactionLocked(c, err)
 		if err != nil {
 			return classify(err)
+		}
+		if base.SeqNum(db.visible.Load()) > m.UpTo {
+			db.scheduleLocked() // what others write meanwhile has its turn
 		}
 	}
 }

@@ -135,7 +135,8 @@ func (s *stage) do(f []string) string {
 		s.last = Pick(s.version(), s.o, s.env(f[1:]))
 		return s.last.String()
 	case "manual":
-		c, done := Manual(s.version(), s.o, s.env(f[3:]), []byte(f[1]), []byte(f[2]))
+		m := Manual{Lo: []byte(f[1]), Hi: []byte(f[2]), UpTo: base.SeqNumMax}
+		c, done := m.Next(s.version(), s.o, s.env(f[3:]))
 		if s.last = c; done {
 			return "done"
 		}
