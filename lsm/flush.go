@@ -332,14 +332,14 @@ func (db *DB) storeFailed(err error) error {
 	return classify(err)
 }
 
-// tombstonesOf returns the range tombstones of a table for the compaction picker.
+// tombstonesOf returns the newest range tombstones of a table for the compaction picker.
 func (db *DB) tombstonesOf(f *manifest.FileMeta) []rangedel.Tombstone {
 	t := db.tables[f.Num]
 	if t == nil {
 		return nil
 	}
-	if o := t.open.Load(); o != nil && o.dels != nil {
-		return o.dels.Tombstones()
+	if o := t.open.Load(); o != nil {
+		return o.top
 	}
 	return nil
 }

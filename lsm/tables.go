@@ -62,9 +62,10 @@ func (r *fileRefs) has(num base.FileNum) bool {
 // them: clipped to the table's bounds, with its global sequence number.
 type openTable struct {
 	*sstable.Reader
-	dels *rangedel.List // nil if there are none; outlives the reader
-	pins atomic.Int64   // and one as long as it is the table's; at 0 it is closed
-	open *atomic.Int64  // memory of all open readers; this one is taken off when closed
+	dels *rangedel.List       // nil if there are none; outlives the reader
+	top  []rangedel.Tombstone // the envelope of dels, for the picker
+	pins atomic.Int64         // and one as long as it is the table's; at 0 it is closed
+	open *atomic.Int64        // memory of all open readers; this one is taken off when closed
 }
 
 func (o *openTable) unpin() {
@@ -171,7 +172,7 @@ func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, e
 			}
 		}
 		if len(ts) > 0 {
-			o.dels = rangedel.Build(ts)
+			o.dels, o.top = rangedel.Build(ts), rangedel.Envelope(ts)
 		}
 	}
 	return o, nil

@@ -153,7 +153,7 @@ func (s *stage) do(f []string) string {
 
 func (s *stage) env(args []string) Env {
 	e := Env{Running: s.running, OldestSnapshot: base.SeqNumMax}
-	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return s.dels[f.Num] }
+	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return rangedel.Envelope(s.dels[f.Num]) }
 	for _, a := range args {
 		if a == "idle" {
 			e.Idle = true

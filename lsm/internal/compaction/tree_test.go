@@ -134,7 +134,7 @@ func (tr *tree) env(idle bool) Env {
 	for _, j := range tr.running {
 		e.Running = append(e.Running, j.c)
 	}
-	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return tr.worlds[f.Num].dels }
+	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return rangedel.Envelope(tr.worlds[f.Num].dels) }
 	return e
 }
 
