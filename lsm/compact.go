@@ -17,12 +17,14 @@ import (
 
 // Compact rewrites the keys in [start, end) down to the last level, so that what was
 // deleted, replaced or has expired there takes no space, open snapshots and up to 5% of a
-// blob file aside; end == nil means to the end of the key space. It flushes first.
+// blob file aside; end == nil means to the end of the key space. It flushes first. What is
+// written meanwhile it may leave as it is.
 // Cancelling ctx ends it between two steps; what was done stays done.
 func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 	if end != nil && string(start) >= string(end) {
 		return db.writable()
 	}
+	m := compaction.Manual{Lo: start, Hi: end, UpTo: base.SeqNum(db.visible.Load())}
 	if err := db.Flush(); err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 			db.cond.Wait()
 			continue
 		}
-		c, done := compaction.Manual(db.state.Load().version, db.shape, db.pickEnvLocked(), start, end)
+		c, done := m.Next(db.state.Load().version, db.shape, db.pickEnvLocked())
 		if done {
 			return nil
 		}
@@ -63,16 +65,19 @@ func (db *DB) Compact(ctx context.Context, start, end []byte) error {
 		if err != nil {
 			return classify(err)
 		}
+		if base.SeqNum(db.visible.Load()) > m.UpTo {
+			db.scheduleLocked() // what others write meanwhile has its turn
+		}
 	}
 }
 
 // stepLocked waits for background work, or does some, and reports whether there was
-// any.
+// any. With an Executor a job that is not queued may be under way elsewhere.
 func (db *DB) stepLocked() bool {
-	if db.stepped {
-		return db.runJobLocked()
+	if db.stepped && db.runJobLocked() {
+		return true
 	}
-	if db.active == 0 && len(db.running) == 0 && !db.flushing {
+	if db.active == 0 && len(db.running) == 0 && !db.flushing && db.paused == 0 {
 		return false
 	}
 	db.cond.Wait()
@@ -136,13 +141,11 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && db.asides.Load() == 0 {
 			return nil
 		}
-		if db.stepped {
-			if !db.runJobLocked() {
-				return db.stuckLocked()
-			}
-			continue
+		if !db.stepped {
+			db.cond.Wait()
+		} else if !db.stepLocked() {
+			return db.stuckLocked()
 		}
-		db.cond.Wait()
 	}
 }
 

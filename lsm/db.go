@@ -212,11 +212,11 @@ func (db *DB) close() error {
 	db.snapshots.closeAll()
 	s := db.state.Swap(nil)
 	db.mu.Unlock()
+	db.cache.Close() // before each table looks for its blocks in it
 	if s != nil {
 		db.retireAll(s)
 		s.release()
 	}
-	db.cache.Close()
 	if db.lock != nil {
 		errs = append(errs, db.lock.Close())
 	}

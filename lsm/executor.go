@@ -8,9 +8,9 @@ import "sync"
 // is one flush or one compaction and runs to its end.
 //
 // Calls that need background work to have happened (Flush, Compact, Close, a write
-// that finds every memtable full) do not wait for the Executor: they run what is
-// pending themselves. A job that is run when its work was done that way does
-// nothing.
+// that finds every memtable full) do not wait for the Executor to begin a job: they run
+// what is pending themselves, and wait only for what is under way on another
+// goroutine. A job that is run when its work was done that way does nothing.
 type Executor interface {
 	Submit(job func())
 }

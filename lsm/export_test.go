@@ -119,7 +119,7 @@ func Forget(db *DB, num base.FileNum) {
 	db.dropReaders(drop)
 	for _, t := range db.tables {
 		if t.meta.File == num {
-			db.cache.EvictID(uint64(t.meta.Num))
+			db.cache.EvictIDs(uint64(t.meta.Num))
 		}
 	}
 }

@@ -58,13 +58,11 @@ func (db *DB) waitFlushed(m *memtable) error {
 			tried, db.flushFailed = true, setback{}
 			db.scheduleLocked()
 		}
-		if db.stepped {
-			if !db.runJobLocked() {
-				return fmt.Errorf("lsm: flush is stuck")
-			}
-			continue
+		if !db.stepped {
+			db.cond.Wait()
+		} else if !db.stepLocked() {
+			return fmt.Errorf("lsm: flush is stuck")
 		}
-		db.cond.Wait()
 	}
 	return nil
 }
@@ -334,14 +332,14 @@ func (db *DB) storeFailed(err error) error {
 	return classify(err)
 }
 
-// tombstonesOf returns the range tombstones of a table for the compaction picker.
+// tombstonesOf returns the newest range tombstones of a table for the compaction picker.
 func (db *DB) tombstonesOf(f *manifest.FileMeta) []rangedel.Tombstone {
 	t := db.tables[f.Num]
 	if t == nil {
 		return nil
 	}
-	if o := t.open.Load(); o != nil && o.dels != nil {
-		return o.dels.Tombstones()
+	if o := t.open.Load(); o != nil {
+		return o.top
 	}
 	return nil
 }

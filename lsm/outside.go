@@ -33,9 +33,7 @@ func (db *DB) outside(r keyRange, change func(*readState) (*manifest.Edit, error
 		db.mu.Lock()
 		db.paused++
 		for len(db.running) > 0 || db.flushing {
-			if !db.stepLocked() {
-				break
-			}
+			db.stepLocked()
 		}
 		db.mu.Unlock()
 		defer func() {

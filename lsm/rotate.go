@@ -39,14 +39,14 @@ func (db *DB) waitForFlush(again bool) error {
 		if db.flushFailed.err != nil {
 			return classify(fmt.Errorf("lsm: no room in memory, and the last flush failed: %w", db.flushFailed.err))
 		}
-		if db.stepped && db.runJobLocked() {
-			continue
-		}
 		if err := db.writable(); err != nil {
 			return err
 		}
 		if db.stepped {
-			return fmt.Errorf("lsm: no room in memory, and no flush is pending")
+			if !db.stepLocked() {
+				return fmt.Errorf("lsm: no room in memory, and no flush is pending")
+			}
+			continue
 		}
 		if start.IsZero() {
 			start = time.Now()

@@ -51,8 +51,10 @@ func (s *Snapshot) Close() error {
 	if i >= 0 {
 		db.snapshots.open = slices.Delete(db.snapshots.open, i, i+1)
 	}
-	if i == 0 {
-		db.scheduleLocked() // what only it kept may go
+	// What only it kept may go. Most snapshots see all that is in tables, and keep
+	// nothing there: to look for work after each would cost more than a transaction.
+	if i == 0 && s.seq < db.state.Load().newest {
+		db.scheduleLocked()
 	}
 	db.mu.Unlock()
 	if p := s.pinned.Swap(nil); p != nil {

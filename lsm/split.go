@@ -224,11 +224,11 @@ func (db *DB) helpLocked() {
 	if db.flushing {
 		busy++
 	}
-	wanted := 0
+	wanted := -db.helpers
 	for _, p := range db.splits {
-		wanted += p.most - p.helpers
+		wanted += max(p.most, p.helpers) // most is negative where there is no memory
 	}
-	for wanted -= db.helpers; wanted > 0 && busy < runtime.GOMAXPROCS(0) && db.spawn(db.help); wanted-- {
+	for ; wanted > 0 && busy < runtime.GOMAXPROCS(0) && db.spawn(db.help); wanted-- {
 		db.helpers++
 		busy++
 	}

@@ -28,6 +28,7 @@ type readState struct {
 	version *manifest.Version
 	tables  [base.NumLevels][]*table // parallel to version.Levels
 	dels    [base.NumLevels]bool     // some table of the level has range tombstones
+	newest  base.SeqNum              // the largest sequence number in a table
 	blobs   []*table                 // parallel to version.Blobs
 
 	// refs counts the holds of each kind, and one more as long as there is a stronger one.
@@ -95,7 +96,7 @@ func (db *DB) installLocked(mem *memtable, imm []*memtable, v *manifest.Version)
 	db.epoch++
 	s.epoch = db.epoch
 	if old != nil && old.version == v {
-		s.tables, s.dels, s.blobs = old.tables, old.dels, old.blobs
+		s.tables, s.dels, s.newest, s.blobs = old.tables, old.dels, old.newest, old.blobs
 	} else {
 		db.bindTables(s)
 	}
@@ -151,6 +152,7 @@ func (db *DB) bindTables(s *readState) {
 			}
 			handles[i] = t
 			s.dels[level] = s.dels[level] || f.RangeDels > 0
+			s.newest = max(s.newest, f.LargestSeq)
 		}
 		s.tables[level] = handles
 	}

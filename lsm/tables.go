@@ -62,9 +62,10 @@ func (r *fileRefs) has(num base.FileNum) bool {
 // them: clipped to the table's bounds, with its global sequence number.
 type openTable struct {
 	*sstable.Reader
-	dels *rangedel.List // nil if there are none; outlives the reader
-	pins atomic.Int64   // and one as long as it is the table's; at 0 it is closed
-	open *atomic.Int64  // memory of all open readers; this one is taken off when closed
+	dels *rangedel.List       // nil if there are none; outlives the reader
+	top  []rangedel.Tombstone // the envelope of dels, for the picker
+	pins atomic.Int64         // and one as long as it is the table's; at 0 it is closed
+	open *atomic.Int64        // memory of all open readers; this one is taken off when closed
 }
 
 func (o *openTable) unpin() {
@@ -91,6 +92,7 @@ type readerList struct {
 	hand  int
 	bytes int64        // memory of the readers in the ring
 	open  atomic.Int64 // memory of all open readers, dropped ones that are in use included
+	gone  []uint64     // dropped tables whose blocks are still in the cache
 }
 
 // reader returns the open table, opening it if need be.
@@ -171,7 +173,7 @@ func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, e
 			}
 		}
 		if len(ts) > 0 {
-			o.dels = rangedel.Build(ts)
+			o.dels, o.top = rangedel.Build(ts), rangedel.Envelope(ts)
 		}
 	}
 	return o, nil
@@ -274,13 +276,17 @@ func (db *DB) dropTable(t *table) {
 			break
 		}
 	}
+	db.readers.gone = append(db.readers.gone, uint64(t.meta.Num))
+	first := len(db.readers.gone) == 1
 	db.readers.mu.Unlock()
 	// Taken in one step: dropReaders may be about to close it too.
 	o := t.open.Swap(nil)
 	if o != nil {
 		o.unpin()
 	}
-	db.cache.EvictID(uint64(t.meta.Num))
+	if first {
+		db.aside(db.evictGone)
+	}
 	if db.files.drop(t.meta.File) {
 		name := db.fileOf(t)
 		if f := db.held[name]; f != nil {
@@ -288,6 +294,16 @@ func (db *DB) dropTable(t *table) {
 		}
 		db.aside(func() { db.removeTableFile(name) })
 	}
+}
+
+// evictGone drops the blocks of all tables that were dropped since it last did: a pass
+// over a large cache takes milliseconds.
+func (db *DB) evictGone() {
+	db.readers.mu.Lock()
+	gone := db.readers.gone
+	db.readers.gone = nil
+	db.readers.mu.Unlock()
+	db.cache.EvictIDs(gone...)
 }
 
 // removeTableFile deletes the file name, which is no part of the tree any more. After a

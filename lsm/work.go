@@ -28,7 +28,7 @@ func (db *DB) spawn(fn func()) bool {
 	}
 	if w.exec != nil {
 		w.jobs = append(w.jobs, fn)
-		w.exec.Submit(func() { w.runOne() })
+		w.exec.Submit(w.runOne)
 		return true
 	}
 	w.wait.Add(1)
@@ -55,25 +55,36 @@ func (db *DB) aside(fn func()) {
 	}
 }
 
-// runOne runs the oldest job of a stepped engine.
-func (w *work) runOne() bool {
+// take takes the oldest job of a stepped engine off the queue; nil if there is none.
+func (w *work) take() func() {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	if len(w.jobs) == 0 {
-		w.mu.Unlock()
-		return false
+		return nil
 	}
 	fn := w.jobs[0]
 	w.jobs = append(w.jobs[:0], w.jobs[1:]...)
-	w.mu.Unlock()
-	fn()
-	return true
+	return fn
 }
 
-// runJobLocked does a step in place of waiting. db.mu is held, but not meanwhile.
+// runOne runs the oldest job of a stepped engine, if there is one.
+func (w *work) runOne() {
+	if fn := w.take(); fn != nil {
+		fn()
+	}
+}
+
+// runJobLocked does a step in place of waiting. db.mu is held, but not meanwhile: it is
+// released only if there is a job.
 func (db *DB) runJobLocked() bool {
+	fn := db.work.take()
+	if fn == nil {
+		return false
+	}
 	db.mu.Unlock()
 	defer db.mu.Lock()
-	return db.work.runOne()
+	fn()
+	return true
 }
 
 // close refuses further work, drops jobs that nobody ran, and waits for goroutines.

@@ -71,10 +71,10 @@ func BenchmarkMissInsert(b *testing.B) {
 	}
 }
 
-func BenchmarkEvictID(b *testing.B) {
+func BenchmarkEvictIDs(b *testing.B) {
 	c := benchCache(15000)
 	defer c.Close()
 	for i := 0; i < b.N; i++ {
-		c.EvictID(7)
+		c.EvictIDs(7)
 	}
 }

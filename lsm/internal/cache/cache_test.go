@@ -200,7 +200,7 @@ func TestModel(t *testing.T) {
 				pins[j] = pins[len(pins)-1]
 				pins = pins[:len(pins)-1]
 			case op == 95 && r.Intn(20) == 0:
-				c.EvictID(k.id)
+				c.EvictIDs(k.id)
 				dead[k.id] = true
 				for off := uint64(0); off < 200; off++ {
 					if _, ok := c.Get(k.id, off); ok {
@@ -473,7 +473,7 @@ func TestAdmit(t *testing.T) {
 	if missed > 50 {
 		t.Errorf("%d of 1000 blocks that came back were not admitted", missed)
 	}
-	c.EvictID(1)
+	c.EvictIDs(1)
 	for n := c.slab - slotSize; n <= c.slab; n++ {
 		h, ok := c.Reserve(n)
 		h.Release()

@@ -59,7 +59,7 @@ func TestConcurrent(t *testing.T) {
 	for i := 0; i < 300; i++ {
 		switch r.Intn(3) {
 		case 0:
-			c.EvictID(uint64(r.Intn(5)))
+			c.EvictIDs(uint64(r.Intn(5)))
 		case 1:
 			c.SetCapacity(int64(r.Intn(4 << 20)))
 		default:

@@ -100,9 +100,14 @@ func (c *Cache) disown(s *slab, idx uint32) bool {
 	return sl.state.And(^uint32(linked))&pinMask == 0
 }
 
-// EvictID drops all blocks of a table that is gone. It reads the bookkeeping of every slot (2 to 3
-// us per 1000 blocks), slab by slab, so that others get the lock between.
-func (c *Cache) EvictID(id uint64) {
+// EvictIDs drops all blocks of tables that are gone, and sorts ids. It reads the bookkeeping of
+// every slot (2 to 3 us per 1000 blocks), slab by slab, so that others get the lock between.
+func (c *Cache) EvictIDs(ids ...uint64) {
+	slices.Sort(ids)
+	gone := func(id uint64) bool {
+		_, ok := slices.BinarySearch(ids, id)
+		return ok
+	}
 	for num := uint32(1); ; num++ {
 		c.mu.Lock()
 		dir := *c.dir.Load()
@@ -112,7 +117,7 @@ func (c *Cache) EvictID(id uint64) {
 		}
 		if s := dir[num].Load(); s != nil && s.class >= 0 {
 			for i, n := uint32(0), s.nslots; i < n && s.class >= 0; i++ {
-				if sl := s.slot(i); sl.state.Load()&linked != 0 && sl.id == id && c.disown(s, i) {
+				if sl := s.slot(i); sl.state.Load()&linked != 0 && gone(sl.id) && c.disown(s, i) {
 					c.free(s, i)
 				}
 			}

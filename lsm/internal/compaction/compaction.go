@@ -3,8 +3,9 @@
 //
 // The choice is a pure function. Pick takes a manifest.Version, Options and an Env
 // (what runs already, the oldest snapshot, the time) and returns a Compaction, or
-// nil; Manual does the same for a key range that is to reach the bottom. Nothing
-// here keeps state, reads a clock or starts a goroutine. Scores and Debt tell how
+// nil; Manual does the same for a key range that is to reach the bottom, and remembers
+// how far it has come. Nothing else here keeps state, and nothing reads a clock or
+// starts a goroutine. Scores and Debt tell how
 // far the tree is from where it should be.
 //
 // Run is the merge: a Job's sources and tombstones in, tables out. A flush is a Job

@@ -70,8 +70,8 @@ type Env struct {
 	// Idle says that nothing has been written for a while: work that pays off only
 	// later may be done now.
 	Idle bool
-	// Tombstones returns the range tombstones of a table (asked only where RangeDels
-	// > 0), to find tables that they cover entirely. May be nil.
+	// Tombstones returns the envelope of the range tombstones of a table (asked only
+	// where RangeDels > 0), to find tables that they cover entirely. May be nil.
 	Tombstones func(*manifest.FileMeta) []rangedel.Tombstone
 }
 

@@ -20,7 +20,7 @@ func (p *picker) pickCovered() *Compaction {
 			if f.RangeDels == 0 {
 				continue
 			}
-			for _, t := range rangedel.Envelope(p.env.Tombstones(f)) {
+			for _, t := range p.env.Tombstones(f) {
 				if t.Seq <= p.env.OldestSnapshot {
 					inputs = p.coveredBy(t, f, l, gone, inputs)
 				}

@@ -149,7 +149,8 @@ func (s *stage) do(f []string) string {
 		s.last = Pick(s.version(), s.o, s.env(f[1:]))
 		return s.answer()
 	case "manual":
-		c, done := Manual(s.version(), s.o, s.env(f[3:]), []byte(f[1]), []byte(f[2]))
+		m := Manual{Lo: []byte(f[1]), Hi: []byte(f[2]), UpTo: base.SeqNumMax}
+		c, done := m.Next(s.version(), s.o, s.env(f[3:]))
 		if s.last = c; done {
 			return "done"
 		}
@@ -187,7 +188,7 @@ func (s *stage) find(num base.FileNum) *manifest.FileMeta {
 
 func (s *stage) env(args []string) Env {
 	e := Env{Running: s.running, OldestSnapshot: base.SeqNumMax}
-	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return s.dels[f.Num] }
+	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return rangedel.Envelope(s.dels[f.Num]) }
 	for _, a := range args {
 		if a == "idle" {
 			e.Idle = true

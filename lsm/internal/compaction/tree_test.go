@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -133,7 +134,7 @@ func (tr *tree) env(idle bool) Env {
 	for _, j := range tr.running {
 		e.Running = append(e.Running, j.c)
 	}
-	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return tr.worlds[f.Num].dels }
+	e.Tombstones = func(f *manifest.FileMeta) []rangedel.Tombstone { return rangedel.Envelope(tr.worlds[f.Num].dels) }
 	return e
 }
 
@@ -242,7 +243,8 @@ func TestTreeAgainstModel(t *testing.T) {
 			case n < 8 && len(tr.running) < 3:
 				c := Pick(tr.v, tr.o, tr.env(n == 7))
 				if n == 6 && tr.r.IntN(4) == 0 {
-					c, _ = Manual(tr.v, tr.o, tr.env(false), tr.key(), nil)
+					m := Manual{Lo: tr.key(), UpTo: base.SeqNumMax}
+					c, _ = m.Next(tr.v, tr.o, tr.env(false))
 				}
 				if c != nil {
 					reasons[c.Reason]++
@@ -266,8 +268,9 @@ func TestTreeAgainstModel(t *testing.T) {
 			t.Errorf("seed %d: at rest with scores %v", seed, sc)
 		}
 		tr.snaps = nil
+		m := Manual{UpTo: base.SeqNumMax}
 		tr.rest(func() *Compaction {
-			c, done := Manual(tr.v, tr.o, tr.env(false), nil, nil)
+			c, done := m.Next(tr.v, tr.o, tr.env(false))
 			if (c == nil) != done {
 				t.Fatalf("Manual says done=%v with %v", done, c)
 			}
@@ -286,6 +289,105 @@ func TestTreeAgainstModel(t *testing.T) {
 	for _, r := range []string{"L0", "level", "move L0", "move", "within L0", "covered", "tombstones", "bottom tombstones", "expired", "after snapshot", "manual", "idle L0", "idle level"} {
 		if reasons[r] == 0 {
 			t.Logf("never picked: %s", r)
+		}
+	}
+}
+
+// Manual ends beside writers, compactions that the picker chooses, and a clock by which
+// records expire all the time. Whatever was there when it began is at the bottom then.
+func TestManualEnds(t *testing.T) {
+	for seed := range uint64(20) {
+		tr := newTree(t, rand.New(rand.NewPCG(seed, 6)))
+		tr.o.TargetFileSize, tr.o.BaseLevelBytes, tr.o.MinBaseBytes, tr.o.MaxBytes = 500, 1000, 500, 2000
+		for range 20 {
+			tr.flush()
+			if c := Pick(tr.v, tr.o, tr.env(false)); c != nil {
+				tr.start(c)
+				tr.finish(0)
+			}
+		}
+		m := Manual{UpTo: tr.seq}
+		for steps := 0; ; steps++ {
+			c, done := m.Next(tr.v, tr.o, tr.env(false))
+			if done {
+				break
+			}
+			if steps == 100 {
+				t.Fatalf("seed %d: not done after %d steps: %v", seed, steps, c)
+			}
+			if c != nil {
+				tr.start(c)
+			}
+			tr.now += 10
+			for range 4 {
+				tr.flush()
+				// The picker goes on beside c, and either may end first.
+				for n := tr.r.IntN(4); n > 0; n-- {
+					if c := Pick(tr.v, tr.o, tr.env(false)); c != nil {
+						tr.start(c)
+					}
+					if len(tr.running) > 0 {
+						tr.finish(tr.r.IntN(len(tr.running)))
+					}
+				}
+			}
+			// The next step is only after this one.
+			if i := slices.IndexFunc(tr.running, func(j *treeJob) bool { return j.c == c }); i >= 0 {
+				tr.finish(i)
+			}
+			tr.check()
+		}
+		for l := range tr.v.Levels[:bottomLevel] {
+			for _, f := range tr.v.Levels[l] {
+				if f.SmallestSeq <= m.UpTo {
+					t.Errorf("seed %d: table %d in L%d has records from %d on, Manual began at %d", seed, f.Num, l, f.SmallestSeq, m.UpTo)
+				}
+			}
+		}
+	}
+}
+
+// Manual comes to the end even if everything it takes away is back for the next step.
+func TestManualPassesOnce(t *testing.T) {
+	var levels [base.NumLevels][]*manifest.FileMeta
+	num := base.FileNum(0)
+	add := func(level int, lo, hi string) {
+		num++
+		levels[level] = append(levels[level], &manifest.FileMeta{Num: num, File: num, Size: 1000, Smallest: []byte(lo), Largest: []byte(hi),
+			SmallestSeq: 1, LargestSeq: 9, Entries: 10, TTLs: 1, MinExpiry: 1, MaxExpiry: 1 << 40})
+	}
+	for _, l := range []int{bottomLevel - 1, bottomLevel} {
+		add(l, "a", "b")
+		add(l, "b1", "d")
+		add(l, "f", "h")
+		add(l, "k", "m")
+	}
+	v, err := manifest.NewVersion(levels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{MemtableSize: 1000, TargetFileSize: 1000, MaxBytes: 1}
+	for _, x := range []struct{ lo, hi, want string }{
+		{"", "", "L5 1 L6 5, L5 2 L6 6, L5 3 L6 7, L5 4 L6 8, L6 5, L6 6, L6 7, L6 8"},
+		{"c", "g", "L5 2 L6 6, L5 3 L6 7, L6 6, L6 7"},
+		{"d", "k", "L5 2 L6 6, L5 3 L6 7, L6 6, L6 7"},
+		{"i", "j", ""},
+	} {
+		m := Manual{Lo: []byte(x.lo)}
+		if x.hi != "" {
+			m.Hi = []byte(x.hi)
+		}
+		var got []string
+		for range 20 {
+			c, done := m.Next(v, o, Env{OldestSnapshot: base.SeqNumMax, Now: 2})
+			if done {
+				break
+			}
+			s := strings.TrimPrefix(c.String(), "manual: ")
+			got = append(got, s[:strings.Index(s, " ->")])
+		}
+		if s := strings.Join(got, ", "); s != x.want {
+			t.Errorf("[%s, %s): %s, want %s", x.lo, x.hi, s, x.want)
 		}
 	}
 }
