@@ -9,7 +9,7 @@ import (
 
 // TestAllocations holds the hot paths to what they may allocate.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if lsm.RaceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	db := open(t, t.TempDir(), &lsm.Options{Durability: lsm.None})

@@ -23,7 +23,10 @@ func TestCompactEndsBesideWriters(t *testing.T) {
 			db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memory: 16 << 20, Memtable: 256 << 10, Table: 64 << 10, BaseLevel: 256 << 10, Fanout: 4})
 			must(t, err)
 			defer db.Close()
-			const keys = 40000
+			keys, limit := 40000, 20*time.Second
+			if lsm.RaceEnabled {
+				keys, limit = 8000, time.Minute
+			}
 			put := func(rng *rand.Rand) error {
 				value := make([]byte, 100)
 				binary.LittleEndian.PutUint64(value, rng.Uint64())
@@ -46,7 +49,7 @@ func TestCompactEndsBesideWriters(t *testing.T) {
 					}
 				}
 			}()
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()
 			begun := time.Now()
 			err = db.Compact(ctx, nil, nil)
@@ -64,6 +67,7 @@ func TestCompactEndsBesideWriters(t *testing.T) {
 // TestCompactTakesTurns: what is flushed between the steps of a long Compact goes down
 // between them too.
 func TestCompactTakesTurns(t *testing.T) {
+	lsm.Alone(t)
 	var db *lsm.DB
 	rng := rand.New(rand.NewPCG(1, 1))
 	fill := func(n int) {

@@ -481,7 +481,7 @@ func thinned() int {
 	switch {
 	case *corruptAll:
 		return 1
-	case raceEnabled:
+	case lsm.RaceEnabled:
 		return 59
 	case testing.Short():
 		return 13

@@ -43,7 +43,7 @@ func TestCrash(t *testing.T) {
 	switch {
 	case *crashAll:
 		seeds, every = *crashSeeds, *crashShare
-	case raceEnabled: // one goroutine: the detector has little to see
+	case lsm.RaceEnabled: // one goroutine: the detector has little to see
 		every = 0.0007
 	case testing.Short():
 		every = 0.003
@@ -235,6 +235,7 @@ func (c *crasher) checkpointsOpen(m *vfs.Mem) error {
 
 // TestCrashWithinRecovery crashes at every operation of some recoveries.
 func TestCrashWithinRecovery(t *testing.T) {
+	lsm.Alone(t)
 	moments := 2
 	switch {
 	case *crashAll:
@@ -283,6 +284,7 @@ func TestCrashWithinRecovery(t *testing.T) {
 // TestCrashDuringCreate crashes while the first Open makes the store: afterwards
 // there is none, or a good one.
 func TestCrashDuringCreate(t *testing.T) {
+	lsm.Alone(t)
 	seeds := uint64(4)
 	if *crashAll {
 		seeds = 100

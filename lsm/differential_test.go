@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm"
 )
 
 // The differential test runs random histories of every operation on the engine and on
@@ -43,7 +45,7 @@ func TestDifferential(t *testing.T) {
 	if testing.Short() {
 		histories = 10
 	}
-	if raceEnabled {
+	if lsm.RaceEnabled {
 		ops = 700
 	}
 	if *diffHistories > 0 {

@@ -1,6 +1,8 @@
 package lsm
 
 import (
+	"testing"
+
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
@@ -121,5 +123,13 @@ func Forget(db *DB, num base.FileNum) {
 		if t.meta.File == num {
 			db.cache.EvictIDs(uint64(t.meta.Num))
 		}
+	}
+}
+
+// Alone skips a test of one goroutine in short runs under the race detector, which has
+// nothing to see there.
+func Alone(t testing.TB) {
+	if RaceEnabled && testing.Short() {
+		t.Skip("one goroutine")
 	}
 }

@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		step = total / 4
 	}
-	if raceEnabled {
+	if lsm.RaceEnabled {
 		step = total
 	}
 	first, last := int64(0), total

@@ -19,7 +19,7 @@ import (
 // limits were set: a stepped store on a file system in memory gives the same counts on
 // every machine. Whoever makes one of them better lowers its limit.
 func TestFigures(t *testing.T) {
-	if raceEnabled {
+	if lsm.RaceEnabled {
 		t.Skip("the same counts as without the race detector, slowly")
 	}
 	limits := map[string]float64{

@@ -54,6 +54,9 @@ func TestFullDisk(t *testing.T) {
 	for _, stepped := range []bool{true, false} {
 		for _, d := range []lsm.Durability{lsm.Sync, lsm.OS, lsm.None} {
 			t.Run(fmt.Sprintf("stepped=%v/%v", stepped, d), func(t *testing.T) {
+				if stepped {
+					lsm.Alone(t)
+				}
 				m := vfs.NewMem()
 				o := &lsm.Options{FS: m, Seed: 1, Durability: d, BlockSize: 1 << 10}
 				if stepped {

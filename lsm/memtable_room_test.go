@@ -78,6 +78,7 @@ func roomReverse(x uint32) uint32 {
 // of keys that split as many blocks as they can: as long as room says that an operation
 // fits, it does.
 func TestMemtableRoom(t *testing.T) {
+	Alone(t)
 	for name, order := range roomOrders {
 		for _, capacity := range []int{8 << 10, 64 << 10, 1 << 20} {
 			for _, keyLen := range []int{4, 12} {
@@ -120,6 +121,7 @@ func checkRoom(t *testing.T, order []int, capacity, keyLen int) {
 // TestMemtableRoomFullBlocks is one group that meets full blocks only: keys that came in
 // order left them full, and each operation of the group goes into another one.
 func TestMemtableRoomFullBlocks(t *testing.T) {
+	Alone(t)
 	for _, perBlock := range []int{1, 2, 3, 7, 8, 9, 16} {
 		for _, blocks := range []int{1, 10, 100, 1000} {
 			const keyLen, block = 12, 15

@@ -1,5 +1,6 @@
 //go:build race
 
-package lsm_test
+package lsm
 
-const raceEnabled = true
+// RaceEnabled says that the race detector watches.
+const RaceEnabled = true

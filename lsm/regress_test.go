@@ -28,6 +28,7 @@ func regress(t *testing.T, sys *vfs.Mem, now *int64) (*lsm.DB, *lsm.Stepper) {
 // TestBatchIntoFullBlocks is a batch of small records that come between records which
 // were added in order and left the memtable's blocks full: each splits one.
 func TestBatchIntoFullBlocks(t *testing.T) {
+	lsm.Alone(t)
 	for n := 2500; n < 6000; n += 100 {
 		db, err := lsm.OpenShaped("/db", &lsm.Options{FS: vfs.NewMem(), Executor: lsm.NewStepper(), Durability: lsm.None},
 			lsm.Shape{Memory: 4 << 20, Memtable: 256 << 10})
