@@ -112,7 +112,7 @@ func (t task) perform(ctx context.Context, find func(name string) (engine.Kind, 
 	p.Threads = t.Threads
 	s, err := session.Open(session.Config{
 		Kind: kind, Dir: t.Dir, Holds: &t.Holds, Memory: c.Memory, Durability: durability, Params: p,
-		Rate: c.Rate, Share: c.Share, Duration: c.Duration, Series: interval(c.Duration), Warmup: c.Warmup,
+		Rate: c.Rate, Share: c.Share, Duration: c.Duration, Series: interval(c.Duration, c.Rate > 0 || c.Share > 0), Warmup: c.Warmup,
 		PauseAt: c.PauseAt, Control: c.Control,
 		Progress: func(phase string, p driver.Progress) { show(progress{phase, p}) },
 	})
@@ -149,9 +149,14 @@ func measure(ctx context.Context, s *session.Session, w workload.Workload) (*rep
 }
 
 // interval is the length of the intervals of a result: fine enough to show pauses, and
-// not more than about a thousand.
-func interval(d time.Duration) time.Duration {
-	return max(d/1000, 100*time.Millisecond).Round(100 * time.Millisecond)
+// not more than about a thousand. In an open loop it is fine enough to tell apart when the
+// machine disturbed.
+func interval(d time.Duration, open bool) time.Duration {
+	each := max(d/1000, 100*time.Millisecond).Round(100 * time.Millisecond)
+	if open {
+		each = min(each, time.Second/4)
+	}
+	return each
 }
 
 // childError is a child that failed, with the beginning of its standard error.

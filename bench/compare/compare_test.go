@@ -277,7 +277,7 @@ func TestTables(t *testing.T) {
 			t.Errorf("%s: %v", row, got)
 		}
 	}
-	if _, err := FindTable("all"); err == nil || !strings.Contains(err.Error(), "quick, full, growth") {
+	if _, err := FindTable("all"); err == nil || !strings.Contains(err.Error(), "quick, full, cached, growth") {
 		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/internal/datasync"
+	"github.com/ringwood-kv/ringwood/bench/proc"
 )
 
 // RunIfChild is the whole program in a control process, and returns at once in any
@@ -43,9 +44,11 @@ func child(dir string, stop <-chan struct{}, tell func(any) error) error {
 		return err
 	}
 	var (
-		block [blockSize]byte
-		sum   message
-		due   = time.Now()
+		block  [blockSize]byte
+		sum    message
+		due    = time.Now()
+		looked = due
+		stolen = proc.Stolen()
 	)
 	for {
 		block[0]++
@@ -64,6 +67,14 @@ func child(dir string, stop <-chan struct{}, tell func(any) error) error {
 				return err
 			}
 		}
+		now, was := time.Now(), stolen
+		if stolen = proc.Stolen(); stolen > was {
+			m := message{Start: looked.UnixNano(), Duration: int64(now.Sub(looked)), Stolen: int64(stolen - was)}
+			if err := tell(m); err != nil {
+				return err
+			}
+		}
+		looked = now
 		// The next one is due a period after this one was, or now if that is past: one
 		// pause is told once.
 		if due = due.Add(every); time.Now().After(due) {

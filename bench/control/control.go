@@ -35,12 +35,20 @@ type Report struct {
 	Mean    time.Duration // of them
 	Longest time.Duration
 	Pauses  []Pause // those of a millisecond and more, in order
+	Thefts  []Theft // in order
 }
 
-// message is a line from the child: a write that took long, or the summary.
+// Theft is a stretch in which the hypervisor gave processors to others.
+type Theft struct {
+	Start, End time.Time     // it was noticed at the end, and had not been at the start
+	Stolen     time.Duration // of all processors together, in steps of 10 ms
+}
+
+// message is a line from the child: a write that took long, a theft, or the summary.
 type message struct {
 	Start    int64  `json:"start,omitempty"` // Unix nanoseconds
 	Duration int64  `json:"duration,omitempty"`
+	Stolen   int64  `json:"stolen,omitempty"` // then start and duration are those of the stretch
 	Writes   int64  `json:"writes,omitempty"`
 	Total    int64  `json:"total,omitempty"`
 	Longest  int64  `json:"longest,omitempty"`
@@ -99,6 +107,9 @@ func (m *Monitor) listen(r io.Reader) error {
 			m.report.Writes = msg.Writes
 			m.report.Mean = time.Duration(msg.Total / msg.Writes)
 			m.report.Longest = time.Duration(msg.Longest)
+		case msg.Stolen > 0:
+			start := time.Unix(0, msg.Start)
+			m.report.Thefts = append(m.report.Thefts, Theft{start, start.Add(time.Duration(msg.Duration)), time.Duration(msg.Stolen)})
 		default:
 			start := time.Unix(0, msg.Start)
 			m.report.Pauses = append(m.report.Pauses, Pause{start, start.Add(time.Duration(msg.Duration))})
@@ -121,14 +132,36 @@ func (m *Monitor) Stop() (Report, error) {
 	return m.report, m.err
 }
 
-// Shared tells whether the control process paused too, in the same stretch of time,
-// and at least half as long. A pause of the control that is shorter does not explain
-// one of the engine.
+// Shared tells whether the machine explains a pause of the engine: the control process
+// paused too, in the same stretch of time, or processors were taken away in it, and that
+// for at least half as long. What is shorter does not explain it.
 func (r *Report) Shared(start, end time.Time, longest time.Duration) bool {
 	for _, p := range r.Pauses {
 		if p.Start.Before(end) && p.End.After(start) && p.Duration() >= longest/2 {
 			return true
 		}
 	}
-	return false
+	return r.Stolen(start, end) >= longest/2
+}
+
+// Stolen returns the processor time taken away in stretches that touch the one from start
+// to end.
+func (r *Report) Stolen(start, end time.Time) (sum time.Duration) {
+	for _, t := range r.Thefts {
+		if t.Start.Before(end) && t.End.After(start) {
+			sum += t.Stolen
+		}
+	}
+	return sum
+}
+
+// Quiet tells whether, from start to end, no processor was taken away and the control
+// process did not pause for as long as atLeast.
+func (r *Report) Quiet(start, end time.Time, atLeast time.Duration) bool {
+	for _, p := range r.Pauses {
+		if p.Start.Before(end) && p.End.After(start) && p.Duration() >= atLeast {
+			return false
+		}
+	}
+	return r.Stolen(start, end) == 0
 }

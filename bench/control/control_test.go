@@ -65,6 +65,7 @@ func TestMessages(t *testing.T) {
 	var lines strings.Builder
 	out := json.NewEncoder(&lines)
 	out.Encode(message{Start: 5e9, Duration: 2e6})
+	out.Encode(message{Start: 6e9, Duration: 11e6, Stolen: 20e6})
 	out.Encode(message{Writes: 4, Total: 8e6, Longest: 3e6})
 	m := &Monitor{}
 	if err := m.listen(strings.NewReader(lines.String())); err != nil {
@@ -73,6 +74,10 @@ func TestMessages(t *testing.T) {
 	if r := m.report; r.Writes != 4 || r.Mean != 2*time.Millisecond || r.Longest != 3*time.Millisecond ||
 		len(r.Pauses) != 1 || r.Pauses[0].Duration() != 2*time.Millisecond || r.Pauses[0].Start.Unix() != 5 {
 		t.Errorf("%+v", r)
+	}
+	if list := m.report.Thefts; len(list) != 1 || list[0].Stolen != 20*time.Millisecond ||
+		list[0].Start.Unix() != 6 || list[0].End.Sub(list[0].Start) != 11*time.Millisecond {
+		t.Errorf("%+v", list)
 	}
 	for _, bad := range []string{"nonsense\n", `{"error":"disk gone"}`, ""} {
 		if err := new(Monitor).listen(strings.NewReader(bad)); err == nil {
@@ -83,7 +88,10 @@ func TestMessages(t *testing.T) {
 
 func TestShared(t *testing.T) {
 	at := func(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * time.Millisecond) }
-	r := Report{Pauses: []Pause{{at(100), at(140)}, {at(500), at(505)}}}
+	r := Report{
+		Pauses: []Pause{{at(100), at(140)}, {at(500), at(505)}},
+		Thefts: []Theft{{at(800), at(810), 10 * time.Millisecond}, {at(810), at(821), 20 * time.Millisecond}},
+	}
 	for _, c := range []struct {
 		from, to int
 		longest  time.Duration
@@ -94,8 +102,26 @@ func TestShared(t *testing.T) {
 		{140, 200, 60 * time.Millisecond, false}, // afterwards
 		{0, 100, 20 * time.Millisecond, false},   // before
 		{499, 560, 60 * time.Millisecond, false}, // 5 ms explain nothing
+		{805, 865, 60 * time.Millisecond, true},  // 30 ms were stolen
+		{811, 871, 60 * time.Millisecond, false}, // 20 ms were
+		{821, 840, 10 * time.Millisecond, false}, // none any more
 	} {
 		if got := r.Shared(at(c.from), at(c.to), c.longest); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func TestQuiet(t *testing.T) {
+	at := func(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * time.Millisecond) }
+	r := Report{Pauses: []Pause{{at(100), at(140)}, {at(500), at(503)}}, Thefts: []Theft{{at(800), at(810), 10 * time.Millisecond}}}
+	for _, c := range []struct {
+		from, to int
+		want     bool
+	}{
+		{0, 100, true}, {0, 101, false}, {139, 200, false}, {140, 800, true}, {700, 801, false}, {810, 900, true},
+	} {
+		if got := r.Quiet(at(c.from), at(c.to), 5*time.Millisecond); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

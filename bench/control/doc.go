@@ -1,7 +1,8 @@
 // Package control finds the pauses of the machine itself, so that they are not taken
 // for pauses of an engine. A second process does nothing but write 4 KiB and sync
 // them, every ten milliseconds, on the disk that the engine uses. When it hangs too,
-// the disk or the machine did.
+// the disk or the machine did. It also looks whether a hypervisor took processors away,
+// which no engine can do anything about.
 //
 // The second process is this program again, started with a mark in its environment.
 // So a program that measures calls RunIfChild first in its main:

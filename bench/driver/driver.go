@@ -100,6 +100,7 @@ func Run(ctx context.Context, job Job) (*Result, error) {
 	r.sched = &schedule{first: job.First, calls: job.Calls, until: job.Duration, stop: &r.stop, tenth: job.Calls / 10}
 	if job.Rate > 0 {
 		r.sched.interval = float64(time.Second) * float64(job.CallOps) / job.Rate
+		r.series.bars = true
 	}
 	front, back := r.recorders(len(job.Workers), r.series), r.recorders(len(job.Background), nil)
 

@@ -52,6 +52,32 @@ func (h *Histogram) Reset() {
 	h.total, h.max = 0, 0
 }
 
+// Bar is a number of durations of about the same length.
+type Bar struct {
+	Length time.Duration // the longest that counts as this one
+	Count  int64
+}
+
+// bars returns what was recorded without what was not: a small part of the histogram's
+// memory.
+func (h *Histogram) bars() (list []Bar) {
+	for _, b := range h.h.Distribution() {
+		if b.Count > 0 {
+			list = append(list, Bar{time.Duration(b.To), b.Count})
+		}
+	}
+	return list
+}
+
+// AddBars adds what bars have, as long as their longest.
+func (h *Histogram) AddBars(list []Bar) {
+	for _, b := range list {
+		_ = h.h.RecordValues(int64(b.Length), b.Count)
+		h.total += b.Length * time.Duration(b.Count)
+		h.max = max(h.max, b.Length)
+	}
+}
+
 // Count returns how many durations were recorded.
 func (h *Histogram) Count() int64 {
 	if h == nil {

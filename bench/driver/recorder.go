@@ -74,6 +74,7 @@ func (r *recorder) record(o Outcome, start, end time.Duration) {
 		r.until = time.Duration(n+1) * r.series.every
 	}
 	r.now.ops += o.Ops
+	r.now.last = end - start
 	r.now.h.Record(end - start)
 }
 

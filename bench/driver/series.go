@@ -13,13 +13,16 @@ type Point struct {
 	P50   time.Duration
 	P99   time.Duration
 	Max   time.Duration
+	Last  time.Duration // of the last call, of the worker that was the latest
+	Bars  []Bar         // of all calls, to two digits; only in an open loop
 }
 
 // interval is what one worker did in one of them.
 type interval struct {
-	n   int
-	ops int64
-	h   *Histogram
+	n    int
+	ops  int64
+	last time.Duration // how long the last call took
+	h    *Histogram
 }
 
 func newInterval() *interval { return &interval{h: newHistogram(2)} }
@@ -28,6 +31,7 @@ func newInterval() *interval { return &interval{h: newHistogram(2)} }
 // used again, when every worker has moved beyond it.
 type series struct {
 	every   time.Duration // length of an interval
+	bars    bool          // keep them
 	mu      sync.Mutex
 	pending map[int]*interval
 	at      []int // the interval each worker is in
@@ -50,8 +54,9 @@ func (s *series) flush(worker int, i *interval, next int) {
 			sum = s.take(i.n)
 		}
 		sum.ops += i.ops
+		sum.last = max(sum.last, i.last)
 		sum.h.Merge(i.h)
-		i.ops = 0
+		i.ops, i.last = 0, 0
 		i.h.Reset()
 	}
 	i.n = next
@@ -87,8 +92,11 @@ func (s *series) finish() {
 			s.points = append(s.points, Point{Start: time.Duration(len(s.points)) * s.every})
 		}
 		p := &s.points[n]
-		p.Ops, p.P50, p.P99, p.Max = i.ops, i.h.Percentile(50), i.h.Percentile(99), i.h.Max()
-		i.ops = 0
+		p.Ops, p.P50, p.P99, p.Max, p.Last = i.ops, i.h.Percentile(50), i.h.Percentile(99), i.h.Max(), i.last
+		if s.bars {
+			p.Bars = i.h.bars()
+		}
+		i.ops, i.last = 0, 0
 		i.h.Reset()
 		s.free = append(s.free, i)
 		delete(s.pending, n)

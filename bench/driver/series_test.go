@@ -2,6 +2,7 @@ package driver
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -13,23 +14,23 @@ import (
 func TestSeries(t *testing.T) {
 	s := newSeries(time.Second, 2)
 	a, b := newInterval(), newInterval()
-	a.ops = 10
+	a.ops, a.last = 10, 2*time.Millisecond
 	a.h.Record(time.Millisecond)
 	s.flush(0, a, 3)
 	if len(s.points) != 0 {
 		t.Fatal("second 0 is finished while a worker is in it")
 	}
-	b.ops = 5
+	b.ops, b.last = 5, time.Millisecond
 	b.h.Record(3 * time.Millisecond)
 	s.flush(1, b, 2)
-	if len(s.points) != 1 || s.points[0].Ops != 15 || s.points[0].Max != 3*time.Millisecond {
+	if len(s.points) != 1 || s.points[0].Ops != 15 || s.points[0].Max != 3*time.Millisecond || s.points[0].Last != 2*time.Millisecond {
 		t.Fatalf("second 0: %+v", s.points)
 	}
 	a.ops = 7
 	a.h.Record(time.Second)
 	s.flush(0, a, -1)
 	s.flush(1, b, -1)
-	if len(s.points) != 4 || s.points[3].Ops != 7 || s.points[1] != (Point{Start: time.Second}) || len(s.pending) != 0 {
+	if len(s.points) != 4 || s.points[3].Ops != 7 || !reflect.DeepEqual(s.points[1], Point{Start: time.Second}) || len(s.pending) != 0 {
 		t.Fatalf("%+v", s.points)
 	}
 }
@@ -93,5 +94,32 @@ func TestHistogram(t *testing.T) {
 	h.Reset()
 	if h.Count() != 0 || h.Max() != 0 {
 		t.Error("not empty after Reset")
+	}
+}
+
+// Bars keep what was recorded, to two digits, and only where they are asked for.
+func TestSeriesBars(t *testing.T) {
+	for _, keep := range []bool{true, false} {
+		s := newSeries(time.Second, 1)
+		s.bars = keep
+		i := newInterval()
+		i.ops = 3
+		for _, d := range []time.Duration{5 * time.Microsecond, 5 * time.Microsecond, 7 * time.Millisecond} {
+			i.h.Record(d)
+		}
+		s.flush(0, i, -1)
+		bars := s.points[0].Bars
+		if !keep {
+			if bars != nil {
+				t.Errorf("kept %v", bars)
+			}
+			continue
+		}
+		h := NewHistogram()
+		h.AddBars(bars)
+		within := func(got, want time.Duration) bool { return got >= want && got <= want+want/50 }
+		if len(bars) != 2 || h.Count() != 3 || !within(h.Percentile(50), 5*time.Microsecond) || !within(h.Max(), 7*time.Millisecond) {
+			t.Errorf("%v: %d, p50 %v, max %v", bars, h.Count(), h.Percentile(50), h.Max())
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"time"
 )
 
 // PeakMemory returns the largest resident memory since the last ResetPeak, in bytes;
@@ -35,6 +36,31 @@ func diskIO() (read, written int64) {
 		written = n
 	}
 	return read, written
+}
+
+// Stolen returns the processor time that the hypervisor gave to others since the machine
+// began, all processors together, in steps of 10 ms; Unknown if not told.
+func Stolen() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return Unknown
+	}
+	return stolen(stat)
+}
+
+// stolen reads /proc/stat: after "cpu" come ticks of user, nice, system, idle, iowait, irq,
+// softirq and steal time. A tick is 10 ms for programs, whatever the kernel counts by.
+func stolen(stat []byte) time.Duration {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	words := bytes.Fields(line)
+	if len(words) < 9 || string(words[0]) != "cpu" {
+		return Unknown
+	}
+	ticks, err := strconv.ParseInt(string(words[8]), 10, 64)
+	if err != nil {
+		return Unknown
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // field returns the number that follows name.

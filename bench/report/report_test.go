@@ -91,9 +91,16 @@ func TestNotes(t *testing.T) {
 	r.Tenths = []float64{300, 1, 1, 1, 1, 1, 1, 1, 1, 100}
 	r.Seconds = 3
 	contains(t, printed(r), "beside it write 5.00", "LOST: 7", "interrupted", "open loop at 1,000 ops/s", "beyond the capacity: the last calls began 1.50s late",
-		"3 pauses of 10.0ms or more, the longest 100ms", "paused in 2 of them too (its longest 60.0ms", "longest pause without those: 40.0ms",
+		"3 pauses of 10.0ms or more, the longest 100ms", "in 2 of them the machine paused too", "(its longest 60.0ms", "longest pause without those: 40.0ms",
 		"300 ops/s in the first, 100 in the last")
 	r.Pauses.Own = ptr(time.Duration(0))
+	r.Pauses.Quiet = &Quiet{Intervals: 7, Of: 12, Latency: Latency{P999: 3 * time.Millisecond}}
+	r.Process.Stolen = ptr(0.3)
+	contains(t, printed(r), "in the 7 of 12 intervals in which the machine did not disturb: p99 0ns, p99.9 3.00ms", "others took 10% of a processor away")
+	r.Process.Stolen = ptr(0.03)
+	if strings.Contains(printed(r), "others took") {
+		t.Error("1% is nothing to speak of")
+	}
 	contains(t, printed(r), "without those, no pause of 10.0ms or more")
 
 	r = sample()

@@ -139,10 +139,11 @@ type Pauses struct {
 	Count   int           `json:"count"`
 	Longest time.Duration `json:"longest_ns"` // the longest call
 	// With a control process: how many of the pauses it had too, and the longest call
-	// of the others, 0 if there is none of at least AtLeast.
+	// of the others, 0 if there is none of at least AtLeast. Quiet is of all calls.
 	Shared  *int           `json:"shared"`
 	Own     *time.Duration `json:"longest_own_ns"`
 	Control *Control       `json:"control,omitempty"`
+	Quiet   *Quiet         `json:"quiet,omitempty"`
 	List    []Pause        `json:"list"` // the longest hundred, in order of time
 }
 
@@ -162,6 +163,15 @@ type Control struct {
 	Pauses  int           `json:"pauses"` // of at least half of Pauses.AtLeast
 }
 
+// Quiet are the calls in the intervals of Series in which the machine left everybody alone:
+// the control process did not pause, no processor was taken away, and calls that had waited
+// because of that were done.
+type Quiet struct {
+	Intervals int     `json:"intervals"`
+	Of        int     `json:"of"`
+	Latency   Latency `json:"latency"` // of all kinds together, to two digits
+}
+
 // Process are figures of the operating system and the Go runtime.
 type Process struct {
 	UserSeconds   *float64 `json:"user_cpu_seconds"`
@@ -169,6 +179,7 @@ type Process struct {
 	CPUPerOp      *float64 `json:"cpu_us_per_op"`         // of the run, both cores
 	SettledCPU    *float64 `json:"settled_cpu_us_per_op"` // of the run and the settling
 	GCSeconds     float64  `json:"gc_cpu_seconds"`
+	Stolen        *float64 `json:"stolen_cpu_seconds"` // that the hypervisor gave to others during the run, all processors
 	PeakMemory    *int64   `json:"peak_resident_bytes"`
 	AllocsPerOp   float64  `json:"allocs_per_op"`
 	BytesPerOp    float64  `json:"alloc_bytes_per_op"`

@@ -123,13 +123,20 @@ func notes(r Result) (list []string) {
 		}
 	}
 	if c := r.Pauses.Control; c != nil {
-		add("%d pauses of %s or more, the longest %s; the control process, which only writes and syncs 4 KiB on the same disk, paused in %d of them too (its longest %s, mean %s)",
+		add("%d pauses of %s or more, the longest %s; in %d of them the machine paused too: the control process, which only writes and syncs 4 KiB on the same disk (its longest %s, mean %s), or the hypervisor, which gave processors to others",
 			r.Pauses.Count, Duration(r.Pauses.AtLeast), Duration(r.Pauses.Longest), *r.Pauses.Shared, Duration(c.Longest), Duration(c.Mean))
 		if own := *r.Pauses.Own; own > 0 {
 			add("longest pause without those: %s", Duration(own))
 		} else {
 			add("without those, no pause of %s or more", Duration(r.Pauses.AtLeast))
 		}
+	}
+	if q := r.Pauses.Quiet; q != nil {
+		add("in the %d of %d intervals in which the machine did not disturb: p99 %s, p99.9 %s, p99.99 %s, longest %s",
+			q.Intervals, q.Of, Duration(q.Latency.P99), Duration(q.Latency.P999), Duration(q.Latency.P9999), Duration(q.Latency.Max))
+	}
+	if s := r.Process.Stolen; s != nil && r.Seconds > 0.5 && *s > 0.02*r.Seconds {
+		add("others took %.0f%% of a processor away from this machine meanwhile", 100**s/r.Seconds)
 	}
 	if n := len(r.Tenths); n == 10 && slow(r) {
 		add("by tenths of the operations: %s ops/s in the first, %s in the last", Rate(r.Tenths[0]), Rate(r.Tenths[n-1]))

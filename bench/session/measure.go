@@ -141,6 +141,7 @@ func (m *measurement) result(res *driver.Result, logical int64) report.Result {
 	m.process(&r, res)
 	m.disk(&r, t.Written+res.Background.Written, logical)
 	m.pauses(&r, res)
+	m.quiet(&r, res)
 	return r
 }
 
@@ -166,6 +167,10 @@ func tenths(res *driver.Result) (speeds []float64) {
 func (m *measurement) process(r *report.Result, res *driver.Result) {
 	ops := float64(max(r.Ops, 1))
 	run, all := m.end.Since(m.start), proc.Now().Since(m.start)
+	if run.Stolen != proc.Unknown {
+		s := run.Stolen.Seconds()
+		r.Process.Stolen = &s
+	}
 	r.Process.AllocsPerOp = float64(run.Allocs) / ops
 	r.Process.BytesPerOp = float64(run.AllocBytes) / ops
 	r.Process.GCSeconds = run.GC.Seconds()
@@ -240,6 +245,32 @@ func (m *measurement) pauses(r *report.Result, res *driver.Result) {
 		}
 	}
 	r.Pauses = p
+}
+
+// caughtUp is how late the last call of an interval may be for nothing to be left of what
+// held it up.
+const caughtUp = 100 * time.Microsecond
+
+// quiet adds the latencies of those intervals in which the machine disturbed nobody, and
+// nothing was to be made up for that had waited while it did.
+func (m *measurement) quiet(r *report.Result, res *driver.Result) {
+	if m.monitor == nil {
+		return
+	}
+	every := m.s.cfg.Series
+	q, sum := report.Quiet{Of: len(res.Series)}, driver.NewHistogram()
+	behind := false // because of the machine
+	for _, p := range res.Series {
+		start := res.Began.Add(p.Start)
+		disturbed := !m.watched.Quiet(start, start.Add(every), m.s.cfg.PauseAt/2)
+		if !disturbed && !behind {
+			q.Intervals++
+			sum.AddBars(p.Bars)
+		}
+		behind = (disturbed || behind) && p.Last > caughtUp
+	}
+	q.Latency = report.NewLatency("all", sum)
+	r.Pauses.Quiet = &q
 }
 
 // openLoop adds what is to be known of a schedule.

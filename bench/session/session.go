@@ -43,7 +43,7 @@ type Config struct {
 	Rate     float64 // operations a second: an open loop; 0 means a closed one
 	Share    float64 // in place of Rate: a share of the capacity, which is measured first
 	Duration time.Duration
-	Series   time.Duration // length of an interval of Result.Series; 0 means a second
+	Series   time.Duration // length of an interval of Result.Series; 0 means a second, or a quarter in an open loop
 	Warmup   time.Duration // before the measurement, for workloads that do not fill
 	PauseAt  time.Duration // how long a call must take to be a pause; 0 means 10 ms
 	Control  bool          // run a control process beside open loops
@@ -95,6 +95,12 @@ func Open(cfg Config) (*Session, error) {
 	s := &Session{cfg: cfg, dir: cfg.Dir, has: Contents{State: workload.Empty}, ours: true}
 	if s.cfg.PauseAt == 0 {
 		s.cfg.PauseAt = 10 * time.Millisecond
+	}
+	if s.cfg.Series == 0 {
+		s.cfg.Series = time.Second
+		if cfg.Rate > 0 || cfg.Share > 0 {
+			s.cfg.Series = time.Second / 4
+		}
 	}
 	if cfg.Dir == "" {
 		root, err := os.MkdirTemp("", "kvbench-*")
@@ -228,7 +234,8 @@ func (s *Session) Run(ctx context.Context, w workload.Workload) (results []repor
 	}
 	job := s.job(w, p)
 	if s.cfg.Share > 0 {
-		job.phase, job.rate = "capacity", 0
+		all := job.duration
+		job.phase, job.rate, job.duration = "capacity", 0, min(all, capacityTime)
 		capacity, err := s.perform(ctx, w, p, job)
 		if err != nil {
 			return results, err
@@ -237,7 +244,7 @@ func (s *Session) Run(ctx context.Context, w workload.Workload) (results []repor
 		if capacity.Interrupted {
 			return results, nil
 		}
-		job.phase, job.rate = "run", s.cfg.Share*sustained(capacity)
+		job.phase, job.rate, job.duration = "run", s.cfg.Share*sustained(capacity), all
 		loaded, err := s.prepare(ctx, w, p)
 		results = append(results, loaded...)
 		if err != nil {
@@ -250,6 +257,10 @@ func (s *Session) Run(ctx context.Context, w workload.Workload) (results []repor
 	}
 	return append(results, result), nil
 }
+
+// capacityTime is how long the capacity is measured at most: long enough for every level
+// of a store of some gigabytes to have had its share of work.
+const capacityTime = time.Minute
 
 // sustained is the rate at which a store can be used for long: what is written has to
 // be settled too.

@@ -264,6 +264,13 @@ func TestOpenLoopWithControl(t *testing.T) {
 	if p.Control == nil || p.Control.Writes < 5 || p.Shared == nil || p.Own == nil {
 		t.Errorf("control %+v", p)
 	}
+	q := p.Quiet
+	if q == nil || q.Of < 2 || q.Of > 4 || q.Intervals > q.Of || q.Intervals == 0 != (q.Latency.Count == 0) {
+		t.Errorf("quiet %+v", q)
+	}
+	if q != nil && q.Intervals == q.Of && (q.Latency.Count != 250 || q.Latency.Max < 150*time.Millisecond) {
+		t.Errorf("all was quiet, but %+v", q.Latency)
+	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(s.Dir()), "kvbench-control-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

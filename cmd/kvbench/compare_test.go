@@ -66,7 +66,7 @@ func TestTable(t *testing.T) {
 	}
 	contains(t, must(t, "history"), "300,000 records", "781f6c6") // of this repository
 	for args, want := range map[string]string{
-		"table":                               "quick, full or growth",
+		"table":                               "quick, full, cached or growth",
 		"table all":                           "unknown table",
 		"table quick --groups x":              "it has none, os, sync",
 		"table quick --resume":                "--json",

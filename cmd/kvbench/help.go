@@ -97,7 +97,8 @@ all engines, as "kvbench compare" does; and print them as one.
   kvbench table quick --html quick.html                  ten minutes, before and after a change
   kvbench table full --json full.json.gz --html full.html
   kvbench table full --json full.json.gz --resume        the same again after an interruption
-  kvbench table full --groups reads,cached               some groups
+  kvbench table full --groups reads,lookups              some groups
+  kvbench table cached --json cached.json.gz             reads out of the engines' own caches
   kvbench table quick --engines lsm,pebble-tuned --rounds 5
   kvbench table growth --engines lsm                     what operations cost as data grows
   kvbench report full.json.gz --html full.html           the same again, without measuring

@@ -75,7 +75,7 @@ func commands() []command {
 		{"run", "--workload NAME[,NAME…] [flags]", "run workloads, loading what they need", runWorkloads},
 		{"replay", "TRACE [flags]", "replay a trace of requests and verify every read", replay},
 		{"compare", "--workloads NAME[,NAME…] [flags]", "measure engines side by side, in rounds", compareEngines},
-		{"table", "quick|full|growth [flags]", "measure a fixed set of rows, in groups, as one table", measureTable},
+		{"table", "quick|full|cached|growth [flags]", "measure a fixed set of rows, in groups, as one table", measureTable},
 		{"report", "FILE.json… [flags]", "tables and a page from what compare measured", reportFiles},
 		{"history", "[DIR|FILE.json…] [flags]", "ratios to the best peers over the commits", drawHistory},
 		{"limits", "[flags]", "measure what the machine itself can do", measureLimits},

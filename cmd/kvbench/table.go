@@ -11,7 +11,7 @@ import (
 
 // measureTable is `kvbench table`.
 func measureTable(ctx context.Context, args []string, c console) error {
-	o := newOptions("table", "quick|full|growth [flags]", tableHelp+tableList(), c)
+	o := newOptions("table", "quick|full|cached|growth [flags]", tableHelp+tableList(), c)
 	engines := o.StringSlice("engines", compare.TableEngines(peers()), "what to compare, by `NAMES`; kvbench list shows them")
 	subject := o.String("subject", "", "the engine, by `NAME`, that is compared with the others (default: the first)")
 	groups := o.StringSlice("groups", nil, "only these groups, by `NAMES`")
@@ -24,7 +24,7 @@ func measureTable(ctx context.Context, args []string, c console) error {
 		return err
 	}
 	if o.NArg() != 1 {
-		return usagef("name one table: quick, full or growth")
+		return usagef("name one table: quick, full, cached or growth")
 	}
 	t, err := compare.FindTable(o.Arg(0))
 	if err != nil {
