@@ -221,6 +221,15 @@ func (l *levelSource) Prev() *base.KV {
 	return l.backward(l.cur.Prev())
 }
 
+// Ahead implements merge.Blocks, but for tables that are clipped or have another sequence
+// number.
+func (l *levelSource) Ahead(key []byte, back bool) int {
+	if it, ok := l.cur.(*sstable.Iter); ok {
+		return it.Ahead(key, back)
+	}
+	return 0
+}
+
 func (l *levelSource) Err() error { return l.err }
 
 func (l *levelSource) Close() error {

@@ -2,6 +2,7 @@ package lsm
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -150,7 +151,7 @@ func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, e
 	}
 	r, err := sstable.NewReader(file, sstable.ReaderOptions{
 		Name: name, ID: uint64(f.Num), UID: f.UID, Cache: c, Size: f.Size, Stats: &db.reads,
-		BlobsOnly: blobsOnly,
+		BlobsOnly: blobsOnly, Prefetch: !db.stepped && runtime.GOMAXPROCS(0) > 1,
 	})
 	if err != nil {
 		_ = file.Close()

@@ -60,6 +60,10 @@ func (it *Iter) Reset() {
 // Len returns the number of records in the block.
 func (it *Iter) Len() int { return it.l.n }
 
+// Ordinal returns which record of the block is the current one, from 0 on. Only meaningful
+// while positioned.
+func (it *Iter) Ordinal() int { return it.ord }
+
 // Key returns the current user key, nil if there is none.
 func (it *Iter) Key() []byte { return it.kv.Key }
 

@@ -14,7 +14,9 @@
 // share is left out of the integers; it is determined anew when the smallest key
 // leaves it, which takes at least one move of every source, so that the cost
 // vanishes. Once a single source has anything left, as where memtables are empty, it is
-// not compared with anything. Records are handed through, never copied.
+// not compared with anything; nor is one that knows that the rest of its block comes before
+// the runner-up (Blocks), as where a large level lies under a small one. Records are
+// handed through, never copied.
 //
 // Invariants while positioned: every source stands at its first record that is
 // not before the current one in the direction of the walk, or is exhausted (kv is
@@ -32,10 +34,24 @@ import (
 )
 
 type source struct {
-	prefix uint64   // base.Prefix of kv.Key after Iter.common
+	prefix uint64   // base.Prefix of kv.Key after Iter.common; not kept up while Iter.free
 	kv     *base.KV // nil when exhausted in this direction
 	it     base.Iter
+	blocks Blocks // it, or nil
 }
+
+// Blocks is what a source may offer beside base.Iter, when it has its records in blocks whose
+// bounds it knows.
+type Blocks interface {
+	// Ahead returns how many records of the current block the walk has not come to yet, if
+	// all of them come before key: going back, if all are larger. It returns 0 if not, or if
+	// it does not know.
+	Ahead(key []byte, back bool) int
+}
+
+// askEvery is after how many wins of the same source it is asked for its block again that
+// did not come before the runner-up as a whole.
+const askEvery = 16
 
 type direction int8
 
@@ -53,6 +69,8 @@ type Iter struct {
 	tree   []int32 // [0] the winner, [1:n] losers
 	won    []int32 // scratch of build
 	runner int32   // the runner-up while one source keeps winning; -1 not known
+	free   int     // moves of the winner that need no comparison: it stays before the runner-up
+	wins   int     // of the current source, until it is asked for its block
 	live   int     // sources that are not exhausted
 	alone  bool    // live is 1: tree[0] is that source, and the rest of the tree means nothing
 	dir    direction
@@ -66,7 +84,8 @@ type Iter struct {
 func (m *Iter) Init(sources []base.Iter) {
 	m.src = m.src[:0]
 	for _, it := range sources {
-		m.src = append(m.src, source{it: it})
+		b, _ := it.(Blocks)
+		m.src = append(m.src, source{it: it, blocks: b})
 	}
 	n := len(sources)
 	if cap(m.tree) < n {
@@ -74,7 +93,7 @@ func (m *Iter) Init(sources []base.Iter) {
 		m.won = make([]int32, 2*n)
 	}
 	m.tree, m.won = m.tree[:n], m.won[:2*n]
-	m.dir, m.err, m.runner = unpositioned, nil, -1
+	m.start(unpositioned)
 	m.common = m.common[:0]
 }
 
@@ -154,10 +173,17 @@ func (m *Iter) advanced(w int32, s *source, kv *base.KV) *base.KV {
 		if m.alone {
 			return kv
 		}
+		if m.free > 0 {
+			m.free--
+			return kv
+		}
 		s.prefix = base.Prefix(kv.Key, m.common)
 		if m.runner >= 0 && m.before(w, m.runner) {
 			if s.prefix+1 <= 1 { // 0 or the largest: perhaps outside the common prefix
 				m.checkCommon()
+			}
+			if m.wins--; m.wins < 0 {
+				m.ask(s)
 			}
 			return kv
 		}
@@ -166,10 +192,22 @@ func (m *Iter) advanced(w int32, s *source, kv *base.KV) *base.KV {
 	return m.current()
 }
 
+// ask finds out whether the winner's block comes before the runner-up.
+func (m *Iter) ask(s *source) {
+	m.wins = askEvery
+	if s.blocks == nil {
+		return
+	}
+	if m.free = s.blocks.Ahead(m.src[m.runner].kv.Key, m.dir == backward); m.free > 0 {
+		m.wins = 0 // the next block probably does too
+	}
+}
+
 // start begins a positioning in direction d.
 func (m *Iter) start(d direction) {
 	m.dir, m.err, m.runner = d, nil, -1
 	m.live, m.alone = 0, false
+	m.free, m.wins = 0, askEvery
 }
 
 // land notes where source i stands after a positioning.
@@ -240,7 +278,7 @@ func (m *Iter) Source() int { return int(m.tree[0]) }
 // ahead in the direction of the walk. It may miss that this is so. Only meaningful while
 // positioned.
 func (m *Iter) Sole() bool {
-	return m.alone || m.runner >= 0 && m.src[m.runner].prefix != m.src[m.tree[0]].prefix
+	return m.alone || m.free > 0 || m.runner >= 0 && m.src[m.runner].prefix != m.src[m.tree[0]].prefix
 }
 
 // Err returns the error that ended the walk, if one did.

@@ -20,6 +20,7 @@ type sliceIter struct {
 	kv     base.KV
 	key    []byte
 	failAt int // a move to this index fails; -1 never
+	block  int // records in a block; 0: it does not tell
 	err    error
 	closed int
 }
@@ -67,6 +68,25 @@ func (s *sliceIter) Prev() *base.KV {
 	}
 	return s.at(s.pos - 1)
 }
+
+// Ahead tells of blocks of s.block records.
+func (s *sliceIter) Ahead(key []byte, back bool) (n int) {
+	if s.block == 0 || s.pos < 0 {
+		return 0
+	}
+	step := 1
+	if back {
+		step = -1
+	}
+	for i := s.pos + step; i >= 0 && i < len(s.recs) && i/s.block == s.pos/s.block; i += step {
+		if bytes.Compare(s.recs[i].Key, key)*step >= 0 {
+			return 0
+		}
+		n++
+	}
+	return n
+}
+
 func (s *sliceIter) Err() error   { return s.err }
 func (s *sliceIter) Close() error { s.closed++; return s.err }
 
@@ -79,10 +99,14 @@ func deal(r *rand.Rand, n, count int) (all []base.KV, sources []base.Iter) {
 	prefixes := []string{"", "user", "user0000000000", "zz\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x00\x00\x00\x00\x00\x00\x00\x00\x00"}
 	parts := make([][]base.KV, n)
 	burst := 1 + r.IntN(6)
+	large := r.IntN(3) == 0 // one source has nearly all
 	to := 0
 	for i := range count {
 		if i%burst == 0 {
 			to = r.IntN(n)
+			if large && r.IntN(30) > 0 {
+				to = n / 2
+			}
 		}
 		kv := base.KV{
 			Key:     fmt.Appendf(nil, "%s%0*d", prefixes[r.IntN(len(prefixes))], r.IntN(4), r.IntN(1+count/2)),
@@ -95,7 +119,11 @@ func deal(r *rand.Rand, n, count int) (all []base.KV, sources []base.Iter) {
 	sortRecs(all)
 	for _, p := range parts {
 		sortRecs(p)
-		sources = append(sources, newSliceIter(p))
+		s := newSliceIter(p)
+		if r.IntN(3) > 0 {
+			s.block = 1 + r.IntN(40)
+		}
+		sources = append(sources, s)
 	}
 	return all, sources
 }
@@ -337,6 +365,55 @@ func BenchmarkNext(b *testing.B) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// countedBlocks counts what a source with blocks is asked, and what it saves.
+type countedBlocks struct {
+	*sliceIter
+	asked, saved int
+}
+
+func (c *countedBlocks) Ahead(key []byte, back bool) int {
+	n := c.sliceIter.Ahead(key, back)
+	c.asked++
+	c.saved += n
+	return n
+}
+
+// Most moves of a large source over a small one are made without a comparison, and it is
+// asked a few times for each block at most.
+func TestWholeBlocks(t *testing.T) {
+	var large, small []base.KV
+	for i := range 20_000 {
+		kv := base.KV{Key: fmt.Appendf(nil, "key%06d", i), Trailer: base.MakeTrailer(1, base.KindSet)}
+		if i%400 == 399 {
+			small = append(small, kv)
+		} else {
+			large = append(large, kv)
+		}
+	}
+	for _, back := range []bool{false, true} {
+		c := &countedBlocks{sliceIter: newSliceIter(large)}
+		c.block = 35
+		var m Iter
+		m.Init([]base.Iter{c, newSliceIter(small)})
+		n := 0
+		if back {
+			for kv := m.Last(); kv != nil; kv = m.Prev() {
+				n++
+			}
+		} else {
+			for kv := m.First(); kv != nil; kv = m.Next() {
+				n++
+			}
+		}
+		if n != 20_000 || m.Err() != nil {
+			t.Errorf("back %v: %d records, %v", back, n, m.Err())
+		}
+		if c.saved < 15_000 || c.asked > 1_500 {
+			t.Errorf("back %v: %d moves were free, by %d questions", back, c.saved, c.asked)
 		}
 	}
 }

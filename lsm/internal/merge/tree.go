@@ -62,7 +62,7 @@ func (m *Iter) replay(w int32) {
 	}
 	m.tree[0] = cur
 	if cur != w {
-		m.runner = -1
+		m.runner, m.wins = -1, askEvery
 		if len(m.src) == 2 {
 			m.runner = w
 		}

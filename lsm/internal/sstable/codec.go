@@ -122,6 +122,23 @@ func getScratch(n int) *scratch {
 	return &scratch{make([]byte, n)}
 }
 
+// takeBuffer is getScratch, counted in stats unless that is nil.
+func takeBuffer(stats *Stats, n int) *scratch {
+	s := getScratch(n)
+	if stats != nil {
+		stats.Buffers.Add(int64(len(s.b)))
+	}
+	return s
+}
+
+// giveBuffer takes back what takeBuffer gave; s may be nil.
+func giveBuffer(stats *Stats, s *scratch) {
+	if s != nil && stats != nil {
+		stats.Buffers.Add(-int64(len(s.b)))
+	}
+	putScratch(s)
+}
+
 func putScratch(s *scratch) {
 	switch {
 	case s == nil:

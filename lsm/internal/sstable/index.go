@@ -167,6 +167,15 @@ func cut[T byte | uint32 | uint64](region []byte, n int) ([]T, []byte) {
 // separator returns separator i without the common prefix.
 func (x *index) separator(i int) []byte { return x.seps[x.sepEnds[i]:x.sepEnds[i+1]] }
 
+// compare compares separator i with key.
+func (x *index) compare(i int, key []byte) int {
+	c := len(x.common)
+	if len(key) < c || string(key[:c]) != string(x.common) {
+		return bytes.Compare(x.common, key) // which differs within it
+	}
+	return bytes.Compare(x.separator(i), key[c:])
+}
+
 // key returns separator i, as a copy.
 func (x *index) key(i int) []byte {
 	return append(append([]byte{}, x.common...), x.separator(i)...)

@@ -25,6 +25,7 @@ type Iter struct {
 	seq bool
 	pin pin
 	ra  readAhead
+	pre prefetch
 }
 
 var _ base.Iter = (*Iter)(nil)
@@ -118,6 +119,20 @@ func (it *Iter) Prev() *base.KV {
 	return it.backward(nil)
 }
 
+// Ahead returns how many records of the current block are still ahead, if by the index
+// all of them come before key in the direction of the walk; else 0.
+func (it *Iter) Ahead(key []byte, back bool) int {
+	switch {
+	case !it.on:
+		return 0
+	case !back && it.r.idx.compare(it.i, key) < 0: // a separator is not before what it ends
+		return it.blk.Len() - 1 - it.blk.Ordinal()
+	case back && it.i > 0 && it.r.idx.compare(it.i-1, key) > 0: // nor after what follows it
+		return it.blk.Ordinal()
+	}
+	return 0
+}
+
 // Err returns the error that ended the walk, if one did.
 func (it *Iter) Err() error { return it.err }
 
@@ -126,6 +141,7 @@ func (it *Iter) Err() error { return it.err }
 func (it *Iter) Close() error {
 	it.leave()
 	it.ra.release()
+	it.pre.release(it.r)
 	it.r = nil
 	return it.err
 }
@@ -201,6 +217,7 @@ func (it *Iter) enter(i int) bool {
 	} else {
 		it.run = 0
 		it.ra.size = 0
+		it.pre.release(it.r)
 	}
 	it.leave()
 	data, err := it.fetch(i, down)
@@ -226,16 +243,27 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 		err := r.load(i, &it.pin)
 		return it.pin.data, err
 	}
-	c := r.o.Cache
-	if it.seq || c == nil {
-		return it.ra.block(r, i, down, it.seq, nil)
+	if it.seq {
+		return it.ra.block(r, i, down, true, nil)
 	}
-	if r.cached(uint64(i), &it.pin) {
-		it.ra.size = 0 // others may be there too
-		return it.pin.data, nil
+	if c := r.o.Cache; c != nil {
+		if r.cached(uint64(i), &it.pin) {
+			it.ra.size = 0 // others may be there too
+			return it.pin.data, nil
+		}
+		if it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i), int(r.idx.offsets[i+1]-r.idx.offsets[i])) {
+			return it.ra.block(r, i, down, false, &it.pin)
+		}
 	}
-	if it.run <= keepUpTo && c.Admit(r.o.ID, uint64(i), int(r.idx.offsets[i+1]-r.idx.offsets[i])) {
-		return it.ra.block(r, i, down, false, &it.pin)
+	if it.run <= keepUpTo || !r.o.Prefetch || it.ra.has(i) {
+		return it.ra.block(r, i, down, false, nil)
 	}
-	return it.ra.block(r, i, down, false, nil)
+	if data := it.pre.block(r, i, down); data != nil {
+		return data, nil
+	}
+	data, err := it.ra.block(r, i, down, false, nil)
+	if err == nil {
+		it.pre.begin(r, it.ra.after(down), down)
+	}
+	return data, err
 }

@@ -19,6 +19,14 @@ const (
 
 func (a *readAhead) has(i int) bool { return a.lo <= i && i < a.hi }
 
+// after returns the block that follows what was read, in the direction of the walk.
+func (a *readAhead) after(down bool) int {
+	if down {
+		return a.lo - 1
+	}
+	return a.hi
+}
+
 func (a *readAhead) release() {
 	a.put(a.raw)
 	a.put(a.plain)
@@ -26,19 +34,11 @@ func (a *readAhead) release() {
 }
 
 func (a *readAhead) get(r *Reader, n int) *scratch {
-	s := getScratch(n)
-	if a.stats = r.o.Stats; a.stats != nil {
-		a.stats.Buffers.Add(int64(len(s.b)))
-	}
-	return s
+	a.stats = r.o.Stats
+	return takeBuffer(a.stats, n)
 }
 
-func (a *readAhead) put(s *scratch) {
-	if s != nil && a.stats != nil {
-		a.stats.Buffers.Add(-int64(len(s.b)))
-	}
-	putScratch(s)
-}
+func (a *readAhead) put(s *scratch) { giveBuffer(a.stats, s) }
 
 // block returns block i, valid until the next call. down says which way the walk
 // goes, full that it will go on to the end. With keep it goes into the cache, pinned by

@@ -557,3 +557,69 @@ func TestScanAndCache(t *testing.T) {
 		_ = r.Close()
 	}
 }
+
+// What Ahead says of a block holds for each of its records, at every place and for every
+// key; and where a whole block is before the key it mostly says so.
+func TestAhead(t *testing.T) {
+	var whole, told int
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 77))
+		tb := randomTable(rng, 200)
+		b, m := tb.write(t)
+		r := open(t, b, ReaderOptions{ID: m.UID, Size: m.Size})
+		it, err := r.NewIter(IterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		blockOf := make([]int, 0, len(tb.points))
+		for kv := it.First(); kv != nil; kv = it.Next() {
+			blockOf = append(blockOf, it.i)
+		}
+		if len(blockOf) != len(tb.points) {
+			t.Fatalf("%d records of %d: %v", len(blockOf), len(tb.points), it.Err())
+		}
+		for _, back := range []bool{false, true} {
+			step, at := 1, 0
+			kv := it.First()
+			if back {
+				step, at = -1, len(blockOf)-1
+				kv = it.Last()
+			}
+			for ; kv != nil; at += step {
+				for range 8 {
+					key := tb.points[rng.IntN(len(tb.points))].key
+					if rng.IntN(3) == 0 {
+						key += "\x00"
+					}
+					want, all := 0, true
+					for j := at + step; j >= 0 && j < len(blockOf) && blockOf[j] == blockOf[at]; j += step {
+						want++
+						all = all && strings.Compare(tb.points[j].key, key)*step < 0
+					}
+					n := it.Ahead([]byte(key), back)
+					if n != 0 && (n != want || !all) {
+						t.Fatalf("seed %d, back %v, record %d, key %q: %d records ahead, want %d, all before it: %v", seed, back, at, key, n, want, all)
+					}
+					if all && want > 0 {
+						whole++
+						told += min(n, 1)
+					}
+				}
+				if back {
+					kv = it.Prev()
+				} else {
+					kv = it.Next()
+				}
+			}
+		}
+		if n := it.Ahead([]byte("\xff\xff"), false); n != 0 {
+			t.Errorf("%d records ahead of an iterator that stands nowhere", n)
+		}
+		if err := it.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if told < whole*3/4 || told == 0 {
+		t.Errorf("of %d times it said so %d times", whole, told)
+	}
+}
