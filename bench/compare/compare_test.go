@@ -454,6 +454,22 @@ func TestMerge(t *testing.T) {
 	if err := both.Merge(table("two", 4, 5)); err == nil {
 		t.Error("a group that is there already was added")
 	}
+	// Of another revision, with other engines.
+	third := measured(map[string][]float64{"x": {7}, "z": {8}})
+	c := &third.Comparison.Config
+	c.Table, c.Groups, c.Rounds = "quick", []Group{{Name: "three", Workloads: c.Workloads}}, 1
+	for i := range third.Results {
+		third.Results[i].Group = "three"
+	}
+	third.Environment.Revision = "abc"
+	if err := both.Merge(third); err != nil {
+		t.Fatal(err)
+	}
+	a = Analyse(both)
+	if len(a.Rows) != 3 || a.Rows[2].Line("z") == nil || a.Rows[2].Line("y") != nil || a.Rows[0].Line("z") != nil ||
+		!strings.Contains(a.Headings()["three"], "measured at abc") || both.Comparison.Config.Rounds != 3 {
+		t.Errorf("%+v, %q", a.Rows, a.Headings())
+	}
 	o.Comparison.Config.Memory = 5
 	if err := d.Merge(o); err == nil || !strings.Contains(err.Error(), "configurations differ") {
 		t.Errorf("%v", err)

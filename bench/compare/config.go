@@ -52,6 +52,7 @@ type Group struct {
 	Operations int64         `json:"operations,omitempty"`
 	ValueSize  int           `json:"value_size,omitempty"`
 	Warmup     time.Duration `json:"warmup_ns,omitempty"`
+	Revision   string        `json:"revision,omitempty"` // that measured it, in a document merged of several
 }
 
 // apply returns a configuration of the group's rows alone.
@@ -74,16 +75,17 @@ func (g Group) apply(c Config) Config {
 
 // part is a group with its configuration; of a comparison without groups, all of it.
 type part struct {
-	name   string
-	config Config
+	name     string
+	revision string
+	config   Config
 }
 
 func (c Config) parts() (list []part) {
 	for _, g := range c.Groups {
-		list = append(list, part{g.Name, g.apply(c)})
+		list = append(list, part{g.Name, g.Revision, g.apply(c)})
 	}
 	if len(list) == 0 {
-		list = []part{{"", c}}
+		list = []part{{config: c}}
 	}
 	return list
 }

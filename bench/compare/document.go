@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
 	"github.com/ringwood-kv/ringwood/bench/limits"
@@ -139,22 +141,19 @@ func grouped(group, label string) string {
 	return group + " " + label
 }
 
-// Merge adds o, which was measured on the same kind of machine, with the same program: more
-// rounds of the same things, or other groups of the same table. The limits stay those of d,
-// if it has any.
+// Merge adds o, which was measured on the same kind of machine: more rounds of the same
+// things with the same program, or other groups of the same table, which then tell by which
+// revision they were measured, and may be without some of the engines. The limits stay those
+// of d, if it has any.
 func (d *Document) Merge(o *Document) error {
 	shift := d.Comparison.Config.Rounds
 	if d.otherGroups(o) {
-		a, b := &d.Comparison.Config, o.Comparison.Config
-		groups := a.Groups
-		a.Groups = b.Groups
-		err := d.same(o)
-		a.Groups = groups
-		if err != nil {
+		a, b := d.alone(), o.alone()
+		if err := a.same(b); err != nil {
 			return err
 		}
-		a.Groups = append(slices.Clip(groups), b.Groups...)
-		a.Rounds, shift = max(a.Rounds, b.Rounds)-b.Rounds, 0
+		d.join(o)
+		shift = 0
 	} else if err := d.same(o); err != nil {
 		return err
 	}
@@ -168,7 +167,9 @@ func (d *Document) Merge(o *Document) error {
 		}
 		d.Comparison.Failures = append(d.Comparison.Failures, f)
 	}
-	d.Comparison.Config.Rounds += o.Comparison.Config.Rounds
+	if shift > 0 {
+		d.Comparison.Config.Rounds += o.Comparison.Config.Rounds
+	}
 	d.Comparison.Interrupted = d.Comparison.Interrupted || o.Comparison.Interrupted
 	if len(d.Comparison.Limits) == 0 {
 		d.Comparison.Limits = o.Comparison.Limits
@@ -182,6 +183,61 @@ func (d *Document) otherGroups(o *Document) bool {
 	return a.Table != "" && a.Table == b.Table && !slices.ContainsFunc(a.Groups, func(x Group) bool {
 		return slices.ContainsFunc(b.Groups, func(y Group) bool { return x.Name == y.Name })
 	})
+}
+
+// alone returns what must be the same of a document that other groups are added to.
+func (d *Document) alone() *Document {
+	c := *d
+	c.Environment.Revision, c.Environment.Committed = "", time.Time{}
+	c.Comparison.Config.Engines, c.Comparison.Config.Groups, c.Comparison.Config.Roofs = nil, nil, nil
+	return &c
+}
+
+// join adds the groups of o, and the engines that d has not.
+func (d *Document) join(o *Document) {
+	a, b := &d.Comparison.Config, o.Comparison.Config
+	engines := with(a.Engines, b.Engines)
+	groups := without(a.Groups, a.Engines, engines)
+	others := without(b.Groups, b.Engines, engines)
+	x, y := d.Environment.Revision, o.Environment.Revision
+	if x != y || slices.ContainsFunc(a.Groups, func(g Group) bool { return g.Revision != "" }) {
+		for i := range groups {
+			groups[i].Revision = cmp.Or(groups[i].Revision, x)
+		}
+		for i := range others {
+			others[i].Revision = cmp.Or(others[i].Revision, y)
+		}
+	}
+	a.Engines, a.Roofs = engines, with(a.Roofs, b.Roofs)
+	a.Groups = append(groups, others...)
+	a.Rounds = max(a.Rounds, b.Rounds)
+	for _, e := range o.Comparison.Engines {
+		if !slices.ContainsFunc(d.Comparison.Engines, func(x Engine) bool { return x.Name == e.Name }) {
+			d.Comparison.Engines = append(slices.Clip(d.Comparison.Engines), e)
+		}
+	}
+}
+
+// with returns a with what only b has behind.
+func with(a, b []string) []string {
+	a = slices.Clip(a)
+	for _, name := range b {
+		if !slices.Contains(a, name) {
+			a = append(a, name)
+		}
+	}
+	return a
+}
+
+// without returns groups that leave out those of the engines all that they were not
+// measured with.
+func without(groups []Group, engines, all []string) []Group {
+	groups = slices.Clone(groups)
+	missing := slices.DeleteFunc(slices.Clone(all), func(e string) bool { return slices.Contains(engines, e) })
+	for i := range groups {
+		groups[i].Without = with(groups[i].Without, missing)
+	}
+	return groups
 }
 
 // same is an error unless both measured the same, on the same kind of machine, with the

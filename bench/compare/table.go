@@ -114,6 +114,9 @@ func (t part) String() string {
 	if c.Warmup > 0 {
 		s += " · warm-up " + c.Warmup.String()
 	}
+	if t.revision != "" {
+		s += " · measured at " + t.revision
+	}
 	return s
 }
 
