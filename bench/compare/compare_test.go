@@ -184,6 +184,25 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A group of a duration measures for that long, whatever the operations.
+func TestGroupWithDuration(t *testing.T) {
+	c := config("lsm,slow", "", 1)
+	c.Workloads, c.Table = nil, "quick"
+	c.Groups = []Group{{Name: "mixed", Workloads: []string{"readrandom"}, Records: 100, Duration: 80 * time.Millisecond}}
+	d, err := Run(context.Background(), c, Options{Find: find})
+	if err != nil || len(d.Results) != 2 {
+		t.Fatalf("%v, %d results", err, len(d.Results))
+	}
+	for _, r := range d.Results {
+		if r.Seconds < 0.075 || r.Interrupted {
+			t.Errorf("%s measured for %v s", r.Engine, r.Seconds)
+		}
+	}
+	if h := Analyse(d).Headings()["mixed"]; !strings.Contains(h, "80ms each") {
+		t.Error(h)
+	}
+}
+
 // Groups have rows of their own, on engines of their own, each round is saved, and what
 // was measured before is not measured again.
 func TestGroups(t *testing.T) {

@@ -52,6 +52,7 @@ type Group struct {
 	Operations int64         `json:"operations,omitempty"`
 	ValueSize  int           `json:"value_size,omitempty"`
 	Warmup     time.Duration `json:"warmup_ns,omitempty"`
+	Duration   time.Duration `json:"duration_ns,omitempty"`
 	Revision   string        `json:"revision,omitempty"` // that measured it, in a document merged of several
 }
 
@@ -68,6 +69,7 @@ func (g Group) apply(c Config) Config {
 	}
 	c.Roofs = slices.DeleteFunc(slices.Concat(c.Roofs, g.Roofs), func(e string) bool { return !has(e) })
 	c.Memory, c.Durability, c.Warmup = cmp.Or(g.Memory, c.Memory), cmp.Or(g.Durability, c.Durability), cmp.Or(g.Warmup, c.Warmup)
+	c.Duration = cmp.Or(g.Duration, c.Duration)
 	p := &c.Params
 	p.Records, p.Operations, p.ValueSize = cmp.Or(g.Records, p.Records), cmp.Or(g.Operations, p.Operations), cmp.Or(g.ValueSize, p.ValueSize)
 	return c

@@ -111,6 +111,9 @@ func (t part) String() string {
 	if c.Params.Operations > 0 {
 		s += " · " + report.Count(c.Params.Operations) + " operations"
 	}
+	if c.Duration > 0 {
+		s += " · " + c.Duration.String() + " each"
+	}
 	if c.Warmup > 0 {
 		s += " · warm-up " + c.Warmup.String()
 	}

@@ -110,7 +110,7 @@ func full() Table {
 		Group{Name: "reads", Workloads: []string{"readrandom", "readhot"}, Threads: threads3, Operations: 500_000},
 		Group{Name: "lookups", Workloads: lookups, Operations: 300_000},
 		Group{Name: "scans", Workloads: scans},
-		Group{Name: "mixed", Workloads: []string{"readwhilewriting"}, Operations: 500_000, Without: roofs},
+		Group{Name: "mixed", Workloads: []string{"readwhilewriting"}, Duration: 6 * time.Second, Without: roofs},
 		Group{Name: "deletes", Workloads: []string{"deleterandom"}, Records: 1_000_000, Without: roofs},
 		Group{Name: "queue", Workloads: []string{"deleteseq"}, Operations: 20_000, Without: roofs},
 		Group{Name: "16K", Workloads: []string{"fillrandom", "readrandom"}, Records: 40_000, ValueSize: 16 << 10},
