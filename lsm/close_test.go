@@ -147,7 +147,7 @@ func engineGoroutines() int {
 	buf := make([]byte, 1<<20)
 	n := 0
 	for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-		if strings.Contains(g, "ringwood/lsm.(*") {
+		if strings.Contains(g, "ringwood/lsm.(*") || strings.Contains(g, "ringwood/lsm/internal/") {
 			n++
 		}
 	}

@@ -149,9 +149,13 @@ func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, e
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
 	}
+	var spawn func(func()) bool
+	if !db.stepped && runtime.GOMAXPROCS(0) > 1 {
+		spawn = db.spawn
+	}
 	r, err := sstable.NewReader(file, sstable.ReaderOptions{
 		Name: name, ID: uint64(f.Num), UID: f.UID, Cache: c, Size: f.Size, Stats: &db.reads,
-		BlobsOnly: blobsOnly, Prefetch: !db.stepped && runtime.GOMAXPROCS(0) > 1,
+		BlobsOnly: blobsOnly, Spawn: spawn,
 	})
 	if err != nil {
 		_ = file.Close()

@@ -20,9 +20,10 @@ type Iter struct {
 	r   *Reader
 	i   int // -1: no block
 	on  bool
-	run int // blocks entered since the last jump, one beside the other
+	run int // blocks entered since the last jump or turn, one beside the other
 	err error
 	seq bool
+	dwn bool // the last move was to the block before
 	pin pin
 	ra  readAhead
 	pre prefetch
@@ -212,13 +213,14 @@ func (it *Iter) enter(i int) bool {
 	}
 	beside := it.i >= 0 && (i == it.i+1 || i == it.i-1)
 	down := i < it.i
-	if beside {
+	if turned := it.dwn != down; beside && !turned {
 		it.run++
 	} else {
 		it.run = 0
 		it.ra.size = 0
 		it.pre.release(it.r)
 	}
+	it.dwn = down
 	it.leave()
 	data, err := it.fetch(i, down)
 	if err == nil {
@@ -255,7 +257,7 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 			return it.ra.block(r, i, down, false, &it.pin)
 		}
 	}
-	if it.run <= keepUpTo || !r.o.Prefetch || it.ra.has(i) {
+	if it.run <= keepUpTo || r.o.Spawn == nil || it.ra.has(i) {
 		return it.ra.block(r, i, down, false, nil)
 	}
 	if data := it.pre.block(r, i, down); data != nil {

@@ -10,6 +10,11 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 )
 
+func spawn(fn func()) bool {
+	go fn()
+	return true
+}
+
 // longTable has enough blocks for a walk to be decoded ahead, some of them large.
 func longTable(rng *rand.Rand) *table {
 	tb := &table{o: WriterOptions{UID: rng.Uint64() | 1, BlockSize: 1 << 10, Compression: Compression(rng.IntN(2))}}
@@ -35,7 +40,7 @@ func TestPrefetch(t *testing.T) {
 		tb := longTable(rng)
 		b, m := tb.write(t)
 		var stats Stats
-		r := open(t, b, ReaderOptions{UID: m.UID, Size: m.Size, Stats: &stats, Prefetch: true})
+		r := open(t, b, ReaderOptions{UID: m.UID, Size: m.Size, Stats: &stats, Spawn: spawn})
 		check := func(kv *base.KV, at int) {
 			t.Helper()
 			switch want := at >= 0 && at < len(tb.points); {
@@ -96,9 +101,12 @@ func TestPrefetchMeetsDamage(t *testing.T) {
 		bad := rng.IntN(sound.idx.n)
 		damaged := append([]byte(nil), b...)
 		damaged[int(sound.idx.offsets[bad])+rng.IntN(20)] ^= 1
-		r := open(t, damaged, ReaderOptions{UID: m.UID, Size: m.Size, Prefetch: true})
+		r := open(t, damaged, ReaderOptions{UID: m.UID, Size: m.Size, Spawn: spawn})
 		walk := func(back, prefetch bool) (n int, err error) {
-			r.o.Prefetch = prefetch
+			r.o.Spawn = nil
+			if prefetch {
+				r.o.Spawn = spawn
+			}
 			it, err := r.NewIter(IterOptions{})
 			if err != nil {
 				t.Fatal(err)
@@ -149,7 +157,7 @@ func TestPrefetchMeetsUnreadableFile(t *testing.T) {
 	tb := longTable(rand.New(rand.NewPCG(4, 4)))
 	b, m := tb.write(t)
 	f := &flakyFile{memFile: memFile{b: b}}
-	r, err := NewReader(f, ReaderOptions{Name: "test.sst", UID: m.UID, Size: m.Size, Prefetch: true})
+	r, err := NewReader(f, ReaderOptions{Name: "test.sst", UID: m.UID, Size: m.Size, Spawn: spawn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,5 +180,43 @@ func TestPrefetchMeetsUnreadableFile(t *testing.T) {
 	}
 	if moments < 5 || n < 10_000 || n == len(tb.points) || !errors.Is(it.Err(), errInjected) {
 		t.Errorf("%d moments, %d records of %d, %v", moments, n, len(tb.points), it.Err())
+	}
+}
+
+// What compresses well is not read twice, and where nobody has goroutines to give the walk
+// goes on without.
+func TestPrefetchReadsOnce(t *testing.T) {
+	tb := &table{o: WriterOptions{UID: 7, BlockSize: 4 << 10, Compression: Snappy}}
+	for i := range 60_000 {
+		tb.points = append(tb.points, set(fmt.Sprintf("key%06d", i), 1, fmt.Sprintf("%0200d", i)))
+	}
+	b, m := tb.write(t)
+	for _, spawn := range []func(func()) bool{spawn, func(func()) bool { return false }} {
+		var stats Stats
+		r := open(t, b, ReaderOptions{UID: m.UID, Size: m.Size, Stats: &stats, Spawn: spawn})
+		for _, back := range []bool{false, true} {
+			bytes, blocks := stats.BytesRead.Load(), stats.BlockReads.Load()
+			it, err := r.NewIter(IterOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			if back {
+				for kv := it.Last(); kv != nil; kv = it.Prev() {
+					n++
+				}
+			} else {
+				for kv := it.First(); kv != nil; kv = it.Next() {
+					n++
+				}
+			}
+			if err := it.Close(); err != nil || n != len(tb.points) {
+				t.Fatalf("%d records, %v", n, err)
+			}
+			bytes, blocks = stats.BytesRead.Load()-bytes, stats.BlockReads.Load()-blocks
+			if bytes > m.Size*13/10 || blocks > int64(r.idx.n)*12/10 {
+				t.Errorf("back %v: read %d bytes of %d, %d blocks of %d", back, bytes, m.Size, blocks, r.idx.n)
+			}
+		}
 	}
 }

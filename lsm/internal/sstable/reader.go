@@ -20,9 +20,9 @@ type ReaderOptions struct {
 	Cache *cache.Cache // nil: every lookup reads the file
 	Size  int64        // that the file must have; 0 takes any
 	Stats *Stats       // may be nil
-	// Prefetch: the blocks that a long walk comes to are decoded in another goroutine, which
-	// ends before the iterator is closed.
-	Prefetch bool
+	// Spawn, if not nil, runs a function in another goroutine, or returns false. The blocks
+	// that a long walk comes to are decoded there; that ends before the iterator is closed.
+	Spawn func(func()) bool
 	// BlobsOnly: nothing but Blob will be asked, so that neither filter nor index is
 	// read. The table must be of kind Blob.
 	BlobsOnly bool
