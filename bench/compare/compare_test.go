@@ -186,12 +186,12 @@ func TestFailures(t *testing.T) {
 
 // A group of a duration measures for that long, whatever the operations.
 func TestGroupWithDuration(t *testing.T) {
-	c := config("lsm,slow", "", 1)
+	c := config("lsm,goleveldb", "", 1)
 	c.Workloads, c.Table = nil, "quick"
 	c.Groups = []Group{{Name: "mixed", Workloads: []string{"readrandom"}, Records: 100, Duration: 80 * time.Millisecond}}
 	d, err := Run(context.Background(), c, Options{Find: find})
 	if err != nil || len(d.Results) != 2 {
-		t.Fatalf("%v, %d results", err, len(d.Results))
+		t.Fatalf("%v, %d results, %v", err, len(d.Results), d.Comparison.Failures)
 	}
 	for _, r := range d.Results {
 		if r.Seconds < 0.075 || r.Interrupted {
@@ -481,6 +481,11 @@ func TestMerge(t *testing.T) {
 		third.Results[i].Group = "three"
 	}
 	third.Environment.Revision = "abc"
+	third.Comparison.Engines[0].Help = "differs"
+	if err := both.Merge(third); err == nil || !strings.Contains(err.Error(), "engine x") {
+		t.Error(err)
+	}
+	third.Comparison.Engines[0].Help = ""
 	if err := both.Merge(third); err != nil {
 		t.Fatal(err)
 	}

@@ -152,6 +152,9 @@ func (d *Document) Merge(o *Document) error {
 		if err := a.same(b); err != nil {
 			return err
 		}
+		if err := d.samePeers(o); err != nil {
+			return err
+		}
 		d.join(o)
 		shift = 0
 	} else if err := d.same(o); err != nil {
@@ -191,6 +194,23 @@ func (d *Document) alone() *Document {
 	c.Environment.Revision, c.Environment.Committed = "", time.Time{}
 	c.Comparison.Config.Engines, c.Comparison.Config.Groups, c.Comparison.Config.Roofs = nil, nil, nil
 	return &c
+}
+
+// samePeers is an error if engines that both have were not the same, or not compared alike.
+func (d *Document) samePeers(o *Document) error {
+	for _, x := range d.Comparison.Engines {
+		for _, y := range o.Comparison.Engines {
+			if x.Name == y.Name && x != y {
+				return fmt.Errorf("the configurations differ: the engine %s is %+v in one and %+v in the other", x.Name, x, y)
+			}
+		}
+	}
+	for name, v := range d.Comparison.Modules {
+		if w, ok := o.Comparison.Modules[name]; ok && v != w {
+			return fmt.Errorf("the machines or programs differ: %s is of version %s and %s", name, v, w)
+		}
+	}
+	return nil
 }
 
 // join adds the groups of o, and the engines that d has not.

@@ -59,8 +59,12 @@ func (p Point) when() time.Time {
 	return p.Committed
 }
 
-// Add adds the rows of a document that have a best peer. source names the document.
+// Add adds the rows of a document that have a best peer. source names the document. One that
+// was merged of several revisions is left out.
 func (h *History) Add(source string, d *Document) {
+	if slices.ContainsFunc(d.Comparison.Config.Groups, func(g Group) bool { return g.Revision != "" }) {
+		return // it is of several commits, and does not tell of when; its parts do
+	}
 	a := Analyse(d)
 	h.Subject = cmp.Or(h.Subject, d.Comparison.Config.Subject)
 	for _, row := range a.Rows {

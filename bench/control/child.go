@@ -68,7 +68,7 @@ func child(dir string, stop <-chan struct{}, tell func(any) error) error {
 			}
 		}
 		now, was := time.Now(), stolen
-		if stolen = proc.Stolen(); stolen > was {
+		if stolen = proc.Stolen(); stolen > was && was != proc.Unknown {
 			m := message{Start: looked.UnixNano(), Duration: int64(now.Sub(looked)), Stolen: int64(stolen - was)}
 			if err := tell(m); err != nil {
 				return err

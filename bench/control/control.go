@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"time"
 )
 
@@ -133,19 +134,22 @@ func (m *Monitor) Stop() (Report, error) {
 }
 
 // Shared tells whether the machine explains a pause of the engine: the control process
-// paused too, in the same stretch of time, or processors were taken away in it, and that
-// for at least half as long. What is shorter does not explain it.
+// paused too, in the same stretch of time, or all processors were taken away in it, and that
+// for at least half as long; or some of them for longer. What is shorter does not explain it.
 func (r *Report) Shared(start, end time.Time, longest time.Duration) bool {
 	for _, p := range r.Pauses {
 		if p.Start.Before(end) && p.End.After(start) && p.Duration() >= longest/2 {
 			return true
 		}
 	}
-	return r.Stolen(start, end) >= longest/2
+	return r.Stolen(start, end) >= longest/2*time.Duration(processors)
 }
 
+// processors share what is stolen.
+var processors = runtime.NumCPU()
+
 // Stolen returns the processor time taken away in stretches that touch the one from start
-// to end.
+// to end, of all processors together.
 func (r *Report) Stolen(start, end time.Time) (sum time.Duration) {
 	for _, t := range r.Thefts {
 		if t.Start.Before(end) && t.End.After(start) {
@@ -155,13 +159,13 @@ func (r *Report) Stolen(start, end time.Time) (sum time.Duration) {
 	return sum
 }
 
-// Quiet tells whether, from start to end, no processor was taken away and the control
-// process did not pause for as long as atLeast.
+// Quiet tells whether, from start to end, less than a hundredth of the processors was taken
+// away and the control process did not pause for as long as atLeast.
 func (r *Report) Quiet(start, end time.Time, atLeast time.Duration) bool {
 	for _, p := range r.Pauses {
 		if p.Start.Before(end) && p.End.After(start) && p.Duration() >= atLeast {
 			return false
 		}
 	}
-	return r.Stolen(start, end) == 0
+	return r.Stolen(start, end) <= end.Sub(start)*time.Duration(processors)/100
 }

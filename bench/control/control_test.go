@@ -88,6 +88,8 @@ func TestMessages(t *testing.T) {
 
 func TestShared(t *testing.T) {
 	at := func(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * time.Millisecond) }
+	defer func(n int) { processors = n }(processors)
+	processors = 2
 	r := Report{
 		Pauses: []Pause{{at(100), at(140)}, {at(500), at(505)}},
 		Thefts: []Theft{{at(800), at(810), 10 * time.Millisecond}, {at(810), at(821), 20 * time.Millisecond}},
@@ -102,8 +104,8 @@ func TestShared(t *testing.T) {
 		{140, 200, 60 * time.Millisecond, false}, // afterwards
 		{0, 100, 20 * time.Millisecond, false},   // before
 		{499, 560, 60 * time.Millisecond, false}, // 5 ms explain nothing
-		{805, 865, 60 * time.Millisecond, true},  // 30 ms were stolen
-		{811, 871, 60 * time.Millisecond, false}, // 20 ms were
+		{805, 835, 30 * time.Millisecond, true},  // 30 ms were stolen of two processors
+		{805, 841, 36 * time.Millisecond, false}, // not half of that time
 		{821, 840, 10 * time.Millisecond, false}, // none any more
 	} {
 		if got := r.Shared(at(c.from), at(c.to), c.longest); got != c.want {
@@ -114,12 +116,14 @@ func TestShared(t *testing.T) {
 
 func TestQuiet(t *testing.T) {
 	at := func(ms int) time.Time { return time.Unix(100, 0).Add(time.Duration(ms) * time.Millisecond) }
+	defer func(n int) { processors = n }(processors)
+	processors = 2
 	r := Report{Pauses: []Pause{{at(100), at(140)}, {at(500), at(503)}}, Thefts: []Theft{{at(800), at(810), 10 * time.Millisecond}}}
 	for _, c := range []struct {
 		from, to int
 		want     bool
 	}{
-		{0, 100, true}, {0, 101, false}, {139, 200, false}, {140, 800, true}, {700, 801, false}, {810, 900, true},
+		{0, 100, true}, {0, 101, false}, {139, 200, false}, {140, 800, true}, {700, 801, false}, {810, 900, true}, {540, 1060, true}, // 10 ms in half a second
 	} {
 		if got := r.Quiet(at(c.from), at(c.to), 5*time.Millisecond); got != c.want {
 			t.Errorf("%+v: %v", c, got)

@@ -56,6 +56,7 @@ type Result struct {
 	Totals  Totals
 	Latency map[Kind]*Histogram
 	Series  []Point
+	Every   time.Duration // length of an interval of Series
 	// Pauses lists the calls that took long, Background included.
 	Pauses []Pause
 	// Tenths has when each tenth of the calls began; nil if there is no number of calls.
@@ -215,7 +216,7 @@ func (r *run) background(w Worker, rec *recorder) {
 }
 
 func (r *run) result(front, back []*recorder) *Result {
-	res := &Result{Began: r.sched.begin, Series: r.series.points}
+	res := &Result{Began: r.sched.begin, Series: r.series.points, Every: r.series.every}
 	var spin, unused time.Duration
 	var list []Pause
 	res.Totals, res.Latency, spin = merge(front, &list)

@@ -73,8 +73,11 @@ func (r *recorder) record(o Outcome, start, end time.Duration) {
 		r.series.flush(r.index, r.now, n)
 		r.until = time.Duration(n+1) * r.series.every
 	}
+	if r.now.ops == 0 || start < r.now.since {
+		r.now.since = start
+	}
 	r.now.ops += o.Ops
-	r.now.last = end - start
+	r.now.late = r.behind
 	r.now.h.Record(end - start)
 }
 

@@ -13,16 +13,19 @@ type Point struct {
 	P50   time.Duration
 	P99   time.Duration
 	Max   time.Duration
-	Last  time.Duration // of the last call, of the worker that was the latest
-	Bars  []Bar         // of all calls, to two digits; only in an open loop
+	// In an open loop:
+	Since time.Duration // when the earliest of its calls was due
+	Late  time.Duration // how late the last one began, of the worker that was the latest
+	Bars  []Bar         // of all calls, to two digits
 }
 
 // interval is what one worker did in one of them.
 type interval struct {
-	n    int
-	ops  int64
-	last time.Duration // how long the last call took
-	h    *Histogram
+	n     int
+	ops   int64
+	since time.Duration // when the earliest call was due
+	late  time.Duration // how late the last call began
+	h     *Histogram
 }
 
 func newInterval() *interval { return &interval{h: newHistogram(2)} }
@@ -53,10 +56,13 @@ func (s *series) flush(worker int, i *interval, next int) {
 		if sum == nil {
 			sum = s.take(i.n)
 		}
+		if sum.ops == 0 || i.since < sum.since {
+			sum.since = i.since
+		}
+		sum.late = max(sum.late, i.late)
 		sum.ops += i.ops
-		sum.last = max(sum.last, i.last)
 		sum.h.Merge(i.h)
-		i.ops, i.last = 0, 0
+		i.ops, i.late = 0, 0
 		i.h.Reset()
 	}
 	i.n = next
@@ -92,11 +98,11 @@ func (s *series) finish() {
 			s.points = append(s.points, Point{Start: time.Duration(len(s.points)) * s.every})
 		}
 		p := &s.points[n]
-		p.Ops, p.P50, p.P99, p.Max, p.Last = i.ops, i.h.Percentile(50), i.h.Percentile(99), i.h.Max(), i.last
+		p.Ops, p.P50, p.P99, p.Max = i.ops, i.h.Percentile(50), i.h.Percentile(99), i.h.Max()
 		if s.bars {
-			p.Bars = i.h.bars()
+			p.Since, p.Late, p.Bars = i.since, i.late, i.h.bars()
 		}
-		i.ops, i.last = 0, 0
+		i.ops, i.late = 0, 0
 		i.h.Reset()
 		s.free = append(s.free, i)
 		delete(s.pending, n)

@@ -14,16 +14,18 @@ import (
 func TestSeries(t *testing.T) {
 	s := newSeries(time.Second, 2)
 	a, b := newInterval(), newInterval()
-	a.ops, a.last = 10, 2*time.Millisecond
+	s.bars = true
+	a.ops, a.since, a.late = 10, 5*time.Millisecond, 2*time.Millisecond
 	a.h.Record(time.Millisecond)
 	s.flush(0, a, 3)
 	if len(s.points) != 0 {
 		t.Fatal("second 0 is finished while a worker is in it")
 	}
-	b.ops, b.last = 5, time.Millisecond
+	b.ops, b.since, b.late = 5, 7*time.Millisecond, time.Millisecond
 	b.h.Record(3 * time.Millisecond)
 	s.flush(1, b, 2)
-	if len(s.points) != 1 || s.points[0].Ops != 15 || s.points[0].Max != 3*time.Millisecond || s.points[0].Last != 2*time.Millisecond {
+	if len(s.points) != 1 || s.points[0].Ops != 15 || s.points[0].Max != 3*time.Millisecond ||
+		s.points[0].Late != 2*time.Millisecond || s.points[0].Since != 5*time.Millisecond {
 		t.Fatalf("second 0: %+v", s.points)
 	}
 	a.ops = 7

@@ -97,6 +97,8 @@ func TestNotes(t *testing.T) {
 	r.Pauses.Quiet = &Quiet{Intervals: 7, Of: 12, Latency: Latency{P999: 3 * time.Millisecond}}
 	r.Process.Stolen = ptr(0.3)
 	contains(t, printed(r), "in the 7 of 12 intervals in which the machine did not disturb: p99 0ns, p99.9 3.00ms", "others took 10% of a processor away")
+	r.Pauses.Quiet.Intervals = 0
+	contains(t, printed(r), "disturbed in each of the 12 intervals")
 	r.Process.Stolen = ptr(0.03)
 	if strings.Contains(printed(r), "others took") {
 		t.Error("1% is nothing to speak of")

@@ -164,8 +164,8 @@ type Control struct {
 }
 
 // Quiet are the calls in the intervals of Series in which the machine left everybody alone:
-// the control process did not pause, no processor was taken away, and calls that had waited
-// because of that were done.
+// the control process did not pause, no processor was taken away, none of their calls was
+// due while that was so, and calls that had waited because of it were done.
 type Quiet struct {
 	Intervals int     `json:"intervals"`
 	Of        int     `json:"of"`

@@ -131,7 +131,9 @@ func notes(r Result) (list []string) {
 			add("without those, no pause of %s or more", Duration(r.Pauses.AtLeast))
 		}
 	}
-	if q := r.Pauses.Quiet; q != nil {
+	if q := r.Pauses.Quiet; q != nil && q.Intervals == 0 {
+		add("the machine disturbed in each of the %d intervals: nothing is known of the engine alone", q.Of)
+	} else if q != nil {
 		add("in the %d of %d intervals in which the machine did not disturb: p99 %s, p99.9 %s, p99.99 %s, longest %s",
 			q.Intervals, q.Of, Duration(q.Latency.P99), Duration(q.Latency.P999), Duration(q.Latency.P9999), Duration(q.Latency.Max))
 	}

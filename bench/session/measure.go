@@ -247,30 +247,45 @@ func (m *measurement) pauses(r *report.Result, res *driver.Result) {
 	r.Pauses = p
 }
 
-// caughtUp is how late the last call of an interval may be for nothing to be left of what
-// held it up.
-const caughtUp = 100 * time.Microsecond
-
-// quiet adds the latencies of those intervals in which the machine disturbed nobody, and
-// nothing was to be made up for that had waited while it did.
+// quiet adds the latencies of those intervals in which the machine disturbed nobody.
 func (m *measurement) quiet(r *report.Result, res *driver.Result) {
 	if m.monitor == nil {
 		return
 	}
-	every := m.s.cfg.Series
-	q, sum := report.Quiet{Of: len(res.Series)}, driver.NewHistogram()
+	q := quiet(res.Series, res.Every, func(from, to time.Duration) bool {
+		return m.watched.Quiet(res.Began.Add(from), res.Began.Add(to), m.s.cfg.PauseAt/2)
+	})
+	r.Pauses.Quiet = &q
+}
+
+// caughtUp is how late the last call of an interval may have begun for nothing to be left
+// of what held calls up.
+const caughtUp = 100 * time.Microsecond
+
+// quiet sums up the intervals that nothing disturbed since the earliest of their calls was
+// due, and that begin when all is made up for that a disturbance had held up.
+func quiet(series []driver.Point, every time.Duration, undisturbed func(from, to time.Duration) bool) report.Quiet {
+	q, sum := report.Quiet{Of: len(series)}, driver.NewHistogram()
 	behind := false // because of the machine
-	for _, p := range res.Series {
-		start := res.Began.Add(p.Start)
-		disturbed := !m.watched.Quiet(start, start.Add(every), m.s.cfg.PauseAt/2)
-		if !disturbed && !behind {
+	for _, p := range series {
+		from := p.Start
+		if p.Ops > 0 {
+			from = min(from, p.Since)
+		}
+		disturbed := !undisturbed(from, p.Start+every)
+		if !disturbed && !behind && p.Ops > 0 {
 			q.Intervals++
 			sum.AddBars(p.Bars)
 		}
-		behind = (disturbed || behind) && p.Last > caughtUp
+		if disturbed {
+			behind = true
+		}
+		if p.Ops > 0 && p.Late <= caughtUp {
+			behind = false
+		}
 	}
 	q.Latency = report.NewLatency("all", sum)
-	r.Pauses.Quiet = &q
+	return q
 }
 
 // openLoop adds what is to be known of a schedule.

@@ -51,7 +51,7 @@ func (s *Session) Replay(ctx context.Context, path string, m trace.Mapping, chec
 
 func (s *Session) replay(ctx context.Context, t *trace.Replay) (report.Result, error) {
 	d := driver.Job{
-		Workers: t.Workers(), Rate: s.cfg.Rate, Duration: s.cfg.Duration, PauseAt: s.cfg.PauseAt, Fraction: t.Fraction,
+		Workers: t.Workers(), Rate: s.cfg.Rate, Duration: s.cfg.Duration, PauseAt: s.cfg.PauseAt, SeriesEvery: s.cfg.Series, Fraction: t.Fraction,
 	}
 	s.watch(&d, "replay")
 	s.has.State = workload.Part

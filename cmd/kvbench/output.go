@@ -21,7 +21,7 @@ type outputs struct {
 func (o *options) outputFlags() {
 	o.StringVar(&o.output.json, "json", "", "write everything to this `FILE`, or to standard output for -")
 	o.StringVar(&o.output.csv, "csv", "", "write a line for each workload and kind of operation to this `FILE`, or -")
-	o.StringVar(&o.output.series, "series", "", "write a CSV line for each second to this `FILE`, or -")
+	o.StringVar(&o.output.series, "series", "", "write a CSV line for each second, or quarter of one in an open loop, to this `FILE`, or -")
 	o.StringVar(&o.output.benchfmt, "benchfmt", "", "write benchmark lines for benchstat to this `FILE`, or -")
 	o.StringVar(&o.output.hgrm, "hgrm", "", "write a histogram for each kind of operation into this `DIR`")
 	o.BoolVar(&o.output.counts, "counts", false, "print the engine's own table after each workload")
