@@ -15,8 +15,8 @@ import (
 // directions, turning and jumping now and then, while compactions replace the tables.
 func TestLongWalks(t *testing.T) {
 	keys := 60_000
-	if testing.Short() {
-		keys = 30_000
+	if lsm.RaceEnabled {
+		keys = 15_000
 	}
 	db, err := lsm.OpenShaped("/db", &lsm.Options{FS: vfs.NewMem(), Durability: lsm.None},
 		lsm.Shape{Memory: 8 << 20, Memtable: 512 << 10, Table: 1 << 20, BaseLevel: 2 << 20, Fanout: 4})
