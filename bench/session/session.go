@@ -258,8 +258,7 @@ func (s *Session) Run(ctx context.Context, w workload.Workload) (results []repor
 	return append(results, result), nil
 }
 
-// capacityTime is how long the capacity is measured at most: long enough for every level
-// of a store of some gigabytes to have had its share of work.
+// capacityTime is how long the capacity is measured at most.
 const capacityTime = time.Minute
 
 // sustained is the rate at which a store can be used for long: what is written has to

@@ -16,17 +16,17 @@ type IterOptions struct {
 // until the next move, and neither copied nor decoded twice. An error stays until
 // the iterator is positioned anew.
 type Iter struct {
-	blk block.Iter // over the block i of r
-	r   *Reader
-	i   int // -1: no block
-	on  bool
-	run int // blocks entered since the last jump or turn, one beside the other
-	err error
-	seq bool
-	dwn bool // the last move was to the block before
-	pin pin
-	ra  readAhead
-	pre prefetch
+	blk  block.Iter // over the block i of r
+	r    *Reader
+	i    int // -1: no block
+	on   bool
+	run  int // blocks entered since the last jump or turn, one beside the other
+	err  error
+	seq  bool
+	down bool // the last move was to the block before
+	pin  pin
+	ra   readAhead
+	pre  prefetch
 }
 
 var _ base.Iter = (*Iter)(nil)
@@ -213,14 +213,14 @@ func (it *Iter) enter(i int) bool {
 	}
 	beside := it.i >= 0 && (i == it.i+1 || i == it.i-1)
 	down := i < it.i
-	if turned := it.dwn != down; beside && !turned {
+	if turned := it.down != down; beside && !turned {
 		it.run++
 	} else {
 		it.run = 0
 		it.ra.size = 0
 		it.pre.release(it.r)
 	}
-	it.dwn = down
+	it.down = down
 	it.leave()
 	data, err := it.fetch(i, down)
 	if err == nil {

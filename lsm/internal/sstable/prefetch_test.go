@@ -15,6 +15,20 @@ func spawn(fn func()) bool {
 	return true
 }
 
+// walk goes through a table and counts its records.
+func walk(it *Iter, back bool) (n int) {
+	if back {
+		for kv := it.Last(); kv != nil; kv = it.Prev() {
+			n++
+		}
+		return n
+	}
+	for kv := it.First(); kv != nil; kv = it.Next() {
+		n++
+	}
+	return n
+}
+
 // longTable has enough blocks for a walk to be decoded ahead, some of them large.
 func longTable(rng *rand.Rand) *table {
 	tb := &table{o: WriterOptions{UID: rng.Uint64() | 1, BlockSize: 1 << 10, Compression: Compression(rng.IntN(2))}}
@@ -102,7 +116,7 @@ func TestPrefetchMeetsDamage(t *testing.T) {
 		damaged := append([]byte(nil), b...)
 		damaged[int(sound.idx.offsets[bad])+rng.IntN(20)] ^= 1
 		r := open(t, damaged, ReaderOptions{UID: m.UID, Size: m.Size, Spawn: spawn})
-		walk := func(back, prefetch bool) (n int, err error) {
+		through := func(back, prefetch bool) (n int, err error) {
 			r.o.Spawn = nil
 			if prefetch {
 				r.o.Spawn = spawn
@@ -111,15 +125,7 @@ func TestPrefetchMeetsDamage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if back {
-				for kv := it.Last(); kv != nil; kv = it.Prev() {
-					n++
-				}
-			} else {
-				for kv := it.First(); kv != nil; kv = it.Next() {
-					n++
-				}
-			}
+			n = walk(it, back)
 			err = it.Err()
 			if e := it.Close(); e == nil || err == nil || e.Error() != err.Error() {
 				t.Errorf("closing: %v after %v", e, err)
@@ -127,8 +133,8 @@ func TestPrefetchMeetsDamage(t *testing.T) {
 			return n, err
 		}
 		for _, back := range []bool{false, true} {
-			n, err := walk(back, true)
-			want, wantErr := walk(back, false)
+			n, err := through(back, true)
+			want, wantErr := through(back, false)
 			if n != want || err == nil || err.Error() != wantErr.Error() {
 				t.Errorf("block %d of %d, back %v: %d records, then %v; want %d, then %v", bad, sound.idx.n, back, n, err, want, wantErr)
 			}
@@ -200,16 +206,7 @@ func TestPrefetchReadsOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n := 0
-			if back {
-				for kv := it.Last(); kv != nil; kv = it.Prev() {
-					n++
-				}
-			} else {
-				for kv := it.First(); kv != nil; kv = it.Next() {
-					n++
-				}
-			}
+			n := walk(it, back)
 			if err := it.Close(); err != nil || n != len(tb.points) {
 				t.Fatalf("%d records, %v", n, err)
 			}
