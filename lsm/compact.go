@@ -138,7 +138,7 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		}
 		db.idleSeq = db.visible.Load() // the caller says that it is time to settle
 		db.scheduleLocked()
-		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && db.asides.Load() == 0 {
+		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && !db.left.busy() {
 			return nil
 		}
 		if !db.stepped {

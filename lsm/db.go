@@ -46,7 +46,7 @@ type DB struct {
 	closing  atomic.Bool
 	stepped  bool // an Executor steps us
 	work     work
-	asides   atomic.Int32 // functions under way that only tidy up
+	left     leftovers
 	shape    compaction.Options
 	blobFile int64 // size at which merges cut blob files
 

@@ -61,6 +61,9 @@ func (db *DB) newSplit(c *compaction.Compaction, s *readState, now moment) (*spl
 			sources += int64(len(tables)) - 1
 		}
 		for _, t := range tables {
+			if err := db.breathe(); err != nil { // opening a table takes about half a millisecond
+				return nil, err
+			}
 			of, err := db.pinned(t)
 			if err != nil {
 				return nil, err

@@ -93,7 +93,6 @@ type readerList struct {
 	hand  int
 	bytes int64        // memory of the readers in the ring
 	open  atomic.Int64 // memory of all open readers, dropped ones that are in use included
-	gone  []uint64     // dropped tables whose blocks are still in the cache
 }
 
 // reader returns the open table, opening it if need be.
@@ -281,48 +280,20 @@ func (db *DB) dropTable(t *table) {
 			break
 		}
 	}
-	db.readers.gone = append(db.readers.gone, uint64(t.meta.Num))
-	first := len(db.readers.gone) == 1
 	db.readers.mu.Unlock()
 	// Taken in one step: dropReaders may be about to close it too.
 	o := t.open.Swap(nil)
 	if o != nil {
 		o.unpin()
 	}
-	if first {
-		db.aside(db.evictGone)
-	}
+	file := ""
 	if db.files.drop(t.meta.File) {
-		name := db.fileOf(t)
-		if f := db.held[name]; f != nil {
+		file = db.fileOf(t)
+		if f := db.held[file]; f != nil {
 			_ = f.Close()
 		}
-		db.aside(func() { db.removeTableFile(name) })
 	}
-}
-
-// evictGone drops the blocks of all tables that were dropped since it last did: a pass
-// over a large cache takes milliseconds.
-func (db *DB) evictGone() {
-	db.readers.mu.Lock()
-	gone := db.readers.gone
-	db.readers.gone = nil
-	db.readers.mu.Unlock()
-	db.cache.EvictIDs(gone...)
-}
-
-// removeTableFile deletes the file name, which is no part of the tree any more. After a
-// failed write of the manifest nothing is deleted: the tree on disk may be the old
-// one. What stays behind is removed by the next Open.
-func (db *DB) removeTableFile(name string) {
-	if db.poisoned.Load() != nil || db.opts.ReadOnly || db.closing.Load() {
-		return
-	}
-	if err := db.fs.Remove(name); err != nil {
-		return
-	}
-	db.stats.tablesDeleted.Add(1)
-	db.event(Event{Kind: EventTableDeleted, File: name})
+	db.tidyUp(t.meta.Num, file)
 }
 
 // retireAll hands the whole of the last state to the reclaimer, at Close.

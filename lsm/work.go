@@ -39,22 +39,6 @@ func (db *DB) spawn(fn func()) bool {
 	return true
 }
 
-// aside is spawn for what must not hold up a reader, and is done here otherwise.
-func (db *DB) aside(fn func()) {
-	db.asides.Add(1)
-	aside := func() {
-		fn()
-		db.mu.Lock()
-		db.asides.Add(-1)
-		db.cond.Broadcast()
-		db.mu.Unlock()
-	}
-	if db.stepped || !db.spawn(aside) {
-		fn() // db.mu may be held
-		db.asides.Add(-1)
-	}
-}
-
 // take takes the oldest job of a stepped engine off the queue; nil if there is none.
 func (w *work) take() func() {
 	w.mu.Lock()

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"github.com/bits-and-blooms/bloom/v3"
 )
@@ -11,7 +12,17 @@ type Builder struct {
 	bits int
 	keys []uint64 // what pack leaves of each key's hash
 	set  []uint64 // the words of the lines, reused
+	from *arrays  // where keys and set came from; nil before the first key
 }
+
+// arrays are what builders hand on to the next one: a merge makes a table every few
+// hundredths of a second, and keys would grow to a megabyte in each.
+type arrays struct{ keys, set []uint64 }
+
+var pool = sync.Pool{New: func() any { return new(arrays) }}
+
+// maxKept is how long arrays are that are kept: 8 MiB.
+const maxKept = 1 << 20
 
 // NewBuilder makes a builder that spends about bitsPerKey bits on each key.
 // 0 or less means no filter: Add does nothing and Finish returns nil.
@@ -46,7 +57,23 @@ func (b *Builder) Add(h Hash) {
 	if n := len(b.keys); n > 0 && b.keys[n-1] == v {
 		return
 	}
+	if b.from == nil {
+		b.from = pool.Get().(*arrays)
+		b.keys, b.set = b.from.keys, b.from.set
+	}
 	b.keys = append(b.keys, v)
+}
+
+// Release empties the builder and lets another one have its memory.
+func (b *Builder) Release() {
+	if b.from == nil {
+		return
+	}
+	if max(cap(b.keys), cap(b.set)) <= maxKept {
+		b.from.keys, b.from.set = b.keys[:0], b.set
+	}
+	pool.Put(b.from)
+	b.keys, b.set, b.from = nil, nil, nil
 }
 
 // Len returns the number of keys added.

@@ -142,6 +142,25 @@ func TestBuilderReuse(t *testing.T) {
 	}
 }
 
+// What a builder leaves behind is another one's memory, and nothing else.
+func TestBuilderRelease(t *testing.T) {
+	want := build(t, 1000, 10)
+	for range 3 {
+		b := NewBuilder(10)
+		for i := range 5000 {
+			b.Add(HashKey(testKey(i + 1000)))
+		}
+		b.Release()
+		b.Release() // does nothing
+		if b.Len() != 0 || b.Finish() != nil {
+			t.Fatal("keys are left")
+		}
+		if got := build(t, 1000, 10); !bytes.Equal(got.lines, want.lines) {
+			t.Fatal("another filter")
+		}
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	f := build(t, 1000, 10)
 	key := testKey(5)

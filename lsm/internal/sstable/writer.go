@@ -359,6 +359,7 @@ func (w *Writer) close() error {
 		return nil
 	}
 	w.done = true
+	w.filter.Release()
 	if w.pooled != nil {
 		if cap(w.buf) <= keepBuffer {
 			*w.pooled = w.buf

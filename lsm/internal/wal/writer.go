@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -32,9 +33,10 @@ type Writer struct {
 	long uint64 // payload length from which the long form is used
 	sum  summer
 
-	buf    []byte // whole frames that are not in the file yet
-	off    int64  // where buf[0] belongs: the end of what is in the file
-	marked int64  // the largest synced mark in a frame
+	buf    []byte  // whole frames that are not in the file yet
+	pooled *[]byte // of buffers; nil before the first frame
+	off    int64   // where buf[0] belongs: the end of what is in the file
+	marked int64   // the largest synced mark in a frame
 	ended  bool
 	closed bool
 	ahead  spaceAhead
@@ -127,6 +129,10 @@ func (w *Writer) frame(t Type, mark int64, parts [][]byte) error {
 	}
 	start := len(w.buf)
 	need := start + head + int(n)
+	if w.pooled == nil {
+		w.pooled = buffers.Get().(*[]byte)
+		w.buf = (*w.pooled)[:0]
+	}
 	if need > cap(w.buf) {
 		w.buf = slices.Grow(w.buf, need-start)
 	}
@@ -303,7 +309,7 @@ func (w *Writer) Close() error {
 	if cerr := w.f.Close(); cerr != nil {
 		err = errors.Join(err, fmt.Errorf("wal: %s: close: %w", w.name, cerr))
 	}
-	w.buf = nil
+	w.release()
 	return err
 }
 
@@ -314,8 +320,20 @@ func (w *Writer) Abandon() error {
 		return nil
 	}
 	w.closed = true
-	w.buf = nil
+	w.release()
 	return w.f.Close()
+}
+
+// buffers are those of logs that were closed.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// release lets the next log have the buffer: at durability None it grows to a megabyte.
+func (w *Writer) release() {
+	if w.pooled != nil {
+		*w.pooled = w.buf[:0]
+		buffers.Put(w.pooled)
+	}
+	w.buf, w.pooled = nil, nil
 }
 
 // Size is the offset after the last frame appended, buffered ones included.
