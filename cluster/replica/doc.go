@@ -68,12 +68,12 @@
 //
 // There are 4096, by the low bits of the token. A transaction takes its latches in
 // ascending order and waits in the queue of the first that is taken; a latch that is
-// given back goes to the first in its queue. A transaction that nobody waits for keeps
-// its latches until its commit is done, which is the least work. Others hand their batch
-// to the engine, show their records as pending, and give back the latches: so writers of
-// one key share the sync of a group, and need not wait for one each. If such a commit
-// fails, those who built upon it may have been committed all the same, and it says
-// ErrIndeterminate.
+// given back goes to the first in its queue. A transaction that does not sync and that
+// nobody waits for keeps its latches until its commit is done, which is the least work.
+// Others hand their batch to the engine, show their records as pending, and give back
+// the latches: so writers of one key share the sync of a group, and need not wait for
+// one each. If such a commit fails, those who built upon it may have been committed all
+// the same, and it says ErrIndeterminate.
 //
 // # Crashes
 //

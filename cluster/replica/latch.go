@@ -4,7 +4,8 @@ import "sync"
 
 // stripeCount is how many latches there are. Keys share one by the low bits of their
 // tokens, and hold it for a few microseconds: between reading a record and handing its
-// successor to the engine, or, if nobody waits, until the commit is done.
+// successor to the engine, or, without a sync and if nobody waits, until the commit is
+// done.
 const stripeCount = 1 << 12
 
 // stripe is one latch, and what is under way behind it.

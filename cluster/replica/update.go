@@ -103,7 +103,10 @@ func (r *Replica) run(tx *Tx, refs []Ref) error {
 		}
 		break
 	}
-	if r.alone(tx) {
+	// Nobody should wait for a latch while the disk syncs; and many writers of different keys
+	// take 9.7 us each in this way, 14.9 us if they lead their commits themselves: see
+	// BenchmarkPutParallel/Sync.
+	if tx.durability != lsm.Sync && r.alone(tx) {
 		err := tx.batch.Commit(tx.durability)
 		if err == nil {
 			tx.settle()
