@@ -1,5 +1,6 @@
 // Package cluster is where the replicated store on the lsm engine will live.
 //
-// It holds no code yet: the engine comes first. The module exists so that the
-// workspace, its import rules and its checks are in place from the start.
+// So far there are three rooms of it. Two are pure: hlc, the hybrid logical clock, and
+// vclock, version vectors, siblings and context tokens. The third, replica, is the data
+// of one node: versioned records of buckets in partitions on the engine.
 package cluster
