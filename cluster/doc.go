@@ -1,5 +1,6 @@
 // Package cluster is where the replicated store on the lsm engine will live.
 //
-// It holds no code yet: the engine comes first. The module exists so that the
-// workspace, its import rules and its checks are in place from the start.
+// Its rooms are built one after the other. So far there is resp, what Redis clients
+// speak: the protocol, the table of commands and their arguments, without a store
+// behind them.
 package cluster
