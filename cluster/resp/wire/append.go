@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // Proto is a version of the protocol. RESP2 is what a connection begins with.
@@ -24,10 +25,11 @@ func AppendSimple(dst []byte, s string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// AppendError appends an error, with spaces in place of line ends.
+// AppendError appends an error, without line ends at its end and with spaces in place
+// of others.
 func AppendError(dst []byte, e Error) []byte {
 	dst = append(dst, '-')
-	dst = append(dst, oneLine(string(e))...)
+	dst = append(dst, oneLine(strings.TrimRight(string(e), "\r\n"))...)
 	return append(dst, '\r', '\n')
 }
 

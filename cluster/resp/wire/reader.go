@@ -93,8 +93,10 @@ func NewReader(src io.Reader, limits Limits) *Reader {
 // have 10 arguments of 16 KiB. It concerns what is parsed from now on.
 func (r *Reader) SetUnauthenticated(on bool) { r.unauth = on }
 
-// Next returns the arguments of the next request, at least one. The slices and their
-// bytes are valid until the next call of Next; the caller may change the bytes.
+// Next returns the arguments of the next request, at least one. The slices are valid
+// until the next call of Next, their bytes until a call before which Ready was false: as
+// long as it is true, Next reads nothing into the buffer, and the arguments of a whole
+// pipeline may be kept. The caller may change the bytes.
 //
 // A protocol error is an Error. At the end of the input it is io.EOF, or
 // io.ErrUnexpectedEOF in the middle of a request.
@@ -144,6 +146,10 @@ func Clone(args [][]byte) [][]byte {
 // a protocol error. It reads nothing and leaves the arguments that Next returned as
 // they are.
 func (r *Reader) Ready() bool { return r.parse() }
+
+// Partial reports whether a request has begun to arrive and is not whole. A source may
+// ask for it in its Read.
+func (r *Reader) Partial() bool { return r.left > 0 || r.pos < r.end }
 
 // reset makes ready for the next request.
 func (r *Reader) reset() {

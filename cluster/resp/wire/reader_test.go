@@ -489,3 +489,35 @@ func BenchmarkReader(b *testing.B) {
 		}
 	}
 }
+
+// The arguments of a pipeline stay as they are while there is more of it.
+func TestArgumentsStay(t *testing.T) {
+	var input bytes.Buffer
+	var want, got [][]byte
+	for i := range 200 {
+		arg := bytes.Repeat([]byte{byte('a' + i%26)}, []int{3, 100, 5000, 20_000}[i%4])
+		want = append(want, arg)
+		fmt.Fprintf(&input, "*1\r\n$%d\r\n%s\r\n'%s'\r\n", len(arg), arg, arg[:3])
+		want = append(want, arg[:3])
+	}
+	r := NewReader(&input, Limits{})
+	checked := 0
+	for range want {
+		args, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, args[0])
+		if r.Ready() {
+			continue
+		}
+		for ; checked < len(got); checked++ {
+			if !bytes.Equal(got[checked], want[checked]) {
+				t.Fatalf("argument %d: %.10q, want %.10q", checked, got[checked], want[checked])
+			}
+		}
+	}
+	if checked != len(want) {
+		t.Errorf("%d of %d arguments checked", checked, len(want))
+	}
+}

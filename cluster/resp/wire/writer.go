@@ -204,6 +204,28 @@ func (w *Writer) Verbatim(format string, text []byte) {
 	w.appended(AppendVerbatim(w.buf, w.proto, format, text))
 }
 
+// Hold makes the replies that follow wait until Release, whatever Flush is asked: they
+// say what is not certain yet. SetLimit bounds them. Until then heads may be deferred
+// and ended, and Cut may take back what follows the mark.
+func (w *Writer) Hold() Mark { return w.Defer() }
+
+// Cut drops the replies since the mark of Hold.
+func (w *Writer) Cut(m Mark) {
+	if w.err == nil {
+		w.buf = w.buf[:min(int(m), len(w.buf))]
+		w.arm()
+	}
+}
+
+// Release ends Hold.
+func (w *Writer) Release() {
+	w.deferred--
+	w.arm()
+	if len(w.buf) >= w.trip {
+		w.tripped()
+	}
+}
+
 // Mark is a place where a head is going to stand.
 type Mark int
 

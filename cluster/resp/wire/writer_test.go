@@ -248,3 +248,38 @@ func TestErrorCode(t *testing.T) {
 		t.Error(ErrNoAuth)
 	}
 }
+
+// What is held is not written, and may be taken back.
+func TestHold(t *testing.T) {
+	var out bytes.Buffer
+	w := NewWriter(&out)
+	w.OK()
+	m := w.Hold()
+	w.Int(1)
+	head := w.Defer()
+	w.Bulk(make([]byte, 2*directBulk))
+	w.EndArray(head, 1)
+	if err := w.Flush(); err != nil || out.Len() > 0 {
+		t.Fatalf("written while it is held: %d bytes, %v", out.Len(), err)
+	}
+	w.Cut(m)
+	w.Error("ERR no")
+	w.Release()
+	if err := w.Flush(); err != nil || out.String() != "+OK\r\n-ERR no\r\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+	w.Hold()
+	w.Bulk(make([]byte, 2*directBulk))
+	w.Release() // that is enough to be written at once
+	if out.Len() < 2*directBulk {
+		t.Errorf("%d bytes", out.Len())
+	}
+}
+
+func TestErrorIsOneLine(t *testing.T) {
+	for _, c := range [][2]string{{"ERR a\r\nb", "-ERR a  b\r\n"}, {"ERR option \r\n", "-ERR option \r\n"}, {"ERR \n", "-ERR \r\n"}} {
+		if got := string(AppendError(nil, Error(c[0]))); got != c[1] {
+			t.Errorf("%q: got %q, want %q", c[0], got, c[1])
+		}
+	}
+}

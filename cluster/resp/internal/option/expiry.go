@@ -142,5 +142,5 @@ func TTLReply(at, now int64, absolute, milliseconds bool) int64 {
 	if milliseconds {
 		return t
 	}
-	return (t + 500) / 1000
+	return int64((uint64(t) + 500) / 1000) // the sum may be more than an int64
 }

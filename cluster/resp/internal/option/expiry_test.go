@@ -70,6 +70,7 @@ func TestTTLReply(t *testing.T) {
 	}{
 		{now + 1499, false, false, 1}, {now + 1500, false, false, 2}, {now + 1, false, true, 1}, {now - 1, false, true, 0},
 		{now + 499, true, false, now / 1000}, {now + 500, true, false, now/1000 + 1}, {now + 1, true, true, now + 1},
+		{math.MaxInt64, true, false, math.MaxInt64/1000 + 1},
 	} {
 		if got := TTLReply(c.at, now, c.absolute, c.msec); got != c.want {
 			t.Errorf("%+v: %d", c, got)
