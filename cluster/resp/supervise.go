@@ -1,0 +1,77 @@
+package resp
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// round is how often the supervisor looks at the connections: how late a timeout may
+// fire.
+const round = 100 * time.Millisecond
+
+// heldPerSecond is what RequestTimeout grows by a second for.
+const heldPerSecond = 64 << 10
+
+// phase is what a connection is doing.
+type phase uint8
+
+const (
+	phaseBusy    phase = iota // runs requests
+	phaseIdle                 // waits for a request
+	phaseRequest              // waits for the rest of one
+	phaseWrite                // waits for the client to read
+)
+
+// moment is a phase and the tick when it began, in one word.
+type moment struct{ v atomic.Int64 }
+
+func (m *moment) set(p phase, tick int64) { m.v.Store(tick<<2 | int64(p)) }
+
+func (m *moment) get() (p phase, tick int64) {
+	v := m.v.Load()
+	return phase(v & 3), v >> 2
+}
+
+// supervise closes connections that take too long, until the server is closed.
+func (s *Server) supervise() {
+	defer s.wg.Done()
+	t := time.NewTicker(round)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.closed:
+			return
+		case <-t.C:
+		}
+		s.now()
+		now := s.tick.Load()
+		s.clients.each(func(c *conn) { s.check(c, now) })
+	}
+}
+
+// check closes a connection that has been in its phase for too long.
+func (s *Server) check(c *conn, now int64) {
+	p, since := c.moment.get()
+	past := func(since int64, limit time.Duration) bool {
+		return limit > 0 && now-since > limit.Milliseconds()
+	}
+	idle := time.Duration(s.config.timeout.Load()) * time.Millisecond
+	switch {
+	case c.counted && p != phaseBusy && past(c.unauthSince.Load(), s.opts.AuthTimeout):
+		c.end(&s.counters.closedAuth, "did not log in in time")
+	case p == phaseIdle && past(since, idle):
+		c.end(&s.counters.closedIdle, "idle")
+	case p == phaseRequest && past(since, s.requestTimeout(c)):
+		c.end(&s.counters.closedRequest, "request took too long to arrive")
+	case p == phaseWrite && past(since, s.opts.WriteTimeout):
+		c.end(&s.counters.closedWrite, "does not read its replies")
+	}
+}
+
+// requestTimeout is that of the request that a connection is receiving.
+func (s *Server) requestTimeout(c *conn) time.Duration {
+	if s.opts.RequestTimeout == 0 {
+		return 0
+	}
+	return s.opts.RequestTimeout + time.Duration(c.held.Load()/heldPerSecond)*time.Second
+}
