@@ -1,6 +1,6 @@
 // Package cluster is where the replicated store on the lsm engine will live.
 //
-// Its rooms are built one after the other. So far there is resp, what Redis clients
-// speak: the protocol, the table of commands and their arguments, without a store
-// behind them.
+// Its rooms are built one after the other. So far there is resp, the server that Redis
+// clients talk to: the protocol, the table of commands, their execution on a store that
+// is yet to come, and the connections.
 package cluster
