@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -28,13 +29,12 @@ type conn struct {
 	addr, laddr string
 	created     time.Time
 
-	user    User // nil where there is no Access, or before logging in
-	authed  bool
-	tx      transaction
-	fresh   bool // something was read since the time was
-	last    bool // the connection ends after the replies that there are
-	polite  bool // and waits for the client to have read them
-	refused error
+	user   User // nil where there is no Access, or before logging in
+	authed bool
+	tx     transaction
+	fresh  bool // something was read since the time was
+	last   bool // the connection ends after the replies that there are
+	polite bool // and waits for the client to have read them
 
 	// CLIENT REPLY: off, skip the next command, skip this one, and what the writer does.
 	off, skipNext, skip, muted bool
@@ -102,6 +102,10 @@ func addrText(a net.Addr) string {
 // serve is the life of a connection.
 func (c *conn) serve() {
 	defer c.close()
+	if err := c.handshake(); err != nil {
+		c.count(&c.srv.counters.closedProtocol, "TLS: "+err.Error())
+		return
+	}
 	for {
 		args, err := c.r.Next()
 		if err != nil {
@@ -124,6 +128,20 @@ func (c *conn) serve() {
 	if errors.Is(c.w.Err(), wire.ErrOutputLimit) {
 		c.count(&c.srv.counters.closedOutput, "too many replies wait to be read")
 	}
+}
+
+// handshake does that of TLS, within the time for logging in.
+func (c *conn) handshake() error {
+	t, ok := c.nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if d := c.srv.opts.AuthTimeout; d > 0 {
+		ctx, cancel = context.WithTimeout(ctx, d)
+	}
+	defer cancel()
+	return t.HandshakeContext(ctx)
 }
 
 // flush commits what is open and lets the replies go.

@@ -104,8 +104,9 @@ func TestRequestTimeout(t *testing.T) {
 	srv, addr := start(t, memstore.New(16), Options{RequestTimeout: 300 * time.Millisecond})
 	c := dial(t, addr)
 	_, _ = io.WriteString(c, "*2\r\n$3\r\nGET\r\n$1000\r\n")
+	begin := time.Now()
 	go func() {
-		for range 100 {
+		for range 300 {
 			if _, err := io.WriteString(c, "x"); err != nil {
 				return
 			}
@@ -113,6 +114,9 @@ func TestRequestTimeout(t *testing.T) {
 		}
 	}()
 	closed(t, c)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("cut off after %v", took)
+	}
 	if m := srv.Metrics(); m.ClosedRequest != 1 {
 		t.Errorf("%+v", m)
 	}

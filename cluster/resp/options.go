@@ -34,7 +34,8 @@ type Options struct {
 
 	// IdleTimeout ends a connection without requests. Default none.
 	IdleTimeout time.Duration
-	// AuthTimeout ends a connection that has not logged in. Default 10 s.
+	// AuthTimeout ends a connection that has not logged in, or not finished the
+	// handshake of TLS. Default 10 s.
 	AuthTimeout time.Duration
 	// RequestTimeout is what a request may take from its first byte to its last; each
 	// 64 KiB that have arrived add a second. Default 60 s.

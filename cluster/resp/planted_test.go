@@ -53,7 +53,7 @@ func TestPlanted(t *testing.T) {
 		}
 		if run := p.pkg + " " + p.test; !sound[run] {
 			if out, err := p.run(""); err != nil {
-				t.Errorf("%s fails without any bug: %v\n%s", run, err, out)
+				t.Errorf("%s fails without any bug: %v\n%s", run, err, ending(out))
 				continue
 			}
 			sound[run] = true
@@ -129,12 +129,15 @@ func (p planted) caught(t *testing.T, changed string) error {
 	case err == nil:
 		return errors.New("the test passes")
 	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
-		return fmt.Errorf("it does not compile\n%s", out)
+		return fmt.Errorf("it does not compile\n%s", ending(out))
 	case strings.Contains(out, "panic: test timed out"), !strings.Contains(out, "--- FAIL: ") && !strings.Contains(out, "panic: "):
-		return fmt.Errorf("the test did not fail by itself\n%s", out)
+		return fmt.Errorf("the test did not fail by itself\n%s", ending(out))
 	}
 	return nil
 }
+
+// ending is the last part of an output.
+func ending(out string) string { return out[max(0, len(out)-2000):] }
 
 func (p planted) run(overlay string) (string, error) {
 	args := []string{"test", "-vet=off", "-count=1", "-timeout=2m", "-run=^" + p.test + "$"}
@@ -144,5 +147,5 @@ func (p planted) run(overlay string) (string, error) {
 	cmd := exec.Command("go", append(args, p.pkg)...)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	out, err := cmd.CombinedOutput()
-	return string(out[max(0, len(out)-2000):]), err
+	return string(out), err
 }

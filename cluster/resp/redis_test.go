@@ -30,7 +30,14 @@ func TestLikeRedis(t *testing.T) {
 			Pipeline: 1 + 40*(i%2), RESP3: i >= 2,
 		}
 		t.Run(fmt.Sprintf("pipeline=%d,resp3=%v", cfg.Pipeline, cfg.RESP3), func(t *testing.T) {
-			_, cfg.Addr = start(t, memstore.New(16), Options{})
+			store, o := memstore.New(16), Options{}
+			switch i { // what no client must notice
+			case 1:
+				o.GroupCommands = 3
+			case 3:
+				store.Again = true
+			}
+			_, cfg.Addr = start(t, store, o)
 			cfg.Network = "tcp"
 			resptest.Differential(t, cfg)
 		})

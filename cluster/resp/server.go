@@ -92,8 +92,7 @@ func (s *Server) now() time.Time {
 }
 
 // Serve accepts connections of l until it fails or the server is closed; then l is
-// closed and the error is ErrClosed. A listener may speak TLS: the handshake counts to
-// the time for logging in, or for the first request.
+// closed and the error is ErrClosed. A listener may speak TLS.
 func (s *Server) Serve(l net.Listener) error {
 	defer func() { _ = l.Close() }()
 	if !s.addListener(l) {
@@ -202,7 +201,8 @@ func (s *Server) refuse(nc net.Conn, e wire.Error) {
 
 // Shutdown stops accepting, answers what has arrived and what still arrives within
 // ShutdownGrace, and closes the connections. When ctx ends before that is done, the
-// rest is cut off, and the error is that of ctx.
+// rest is cut off, and the error is that of ctx: it should end, because a client that
+// does not read is waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(time.Now().Add(s.opts.ShutdownGrace))
 	done := make(chan struct{})
@@ -247,12 +247,12 @@ func (s *Server) stop(deadline time.Time) {
 // when a user is taken away, for example.
 func (s *Server) Kill(match func(ClientInfo) bool) int {
 	n := 0
-	s.clients.each(func(c *conn) {
+	for _, c := range s.clients.sorted() {
 		if match(c.info()) {
 			c.kill()
 			n++
 		}
-	})
+	}
 	return n
 }
 

@@ -105,6 +105,9 @@ func hello(c *conn, args [][]byte) error {
 			return err
 		}
 	}
+	if h.SetName { // holds even if an option behind it is wrong
+		c.setName(h.Name)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -113,9 +116,6 @@ func hello(c *conn, args [][]byte) error {
 	}
 	if h.Proto != 0 {
 		c.w.SetProto(h.Proto)
-	}
-	if h.SetName {
-		c.setName(h.Name)
 	}
 	c.publish()
 	c.w.Map(7)

@@ -45,27 +45,44 @@ func (s *Server) supervise() {
 		}
 		s.now()
 		now := s.tick.Load()
-		s.clients.each(func(c *conn) { s.check(c, now) })
+		var all []overdue
+		s.clients.each(func(c *conn) {
+			if o := s.check(c, now); o.why != "" {
+				all = append(all, o)
+			}
+		})
+		for _, o := range all {
+			o.c.end(o.counter, o.why)
+		}
 	}
 }
 
-// check closes a connection that has been in its phase for too long.
-func (s *Server) check(c *conn, now int64) {
+// overdue is a connection that is to be closed.
+type overdue struct {
+	c       *conn
+	counter *atomic.Uint64
+	why     string
+}
+
+// check reports whether a connection has been in its phase for too long. The list of
+// connections is locked.
+func (s *Server) check(c *conn, now int64) overdue {
 	p, since := c.moment.get()
 	past := func(since int64, limit time.Duration) bool {
 		return limit > 0 && now-since > limit.Milliseconds()
 	}
-	idle := time.Duration(s.config.timeout.Load()) * time.Millisecond
+	n := &s.counters
 	switch {
 	case c.counted && p != phaseBusy && past(c.unauthSince.Load(), s.opts.AuthTimeout):
-		c.end(&s.counters.closedAuth, "did not log in in time")
-	case p == phaseIdle && past(since, idle):
-		c.end(&s.counters.closedIdle, "idle")
+		return overdue{c, &n.closedAuth, "did not log in in time"}
+	case p == phaseIdle && past(since, time.Duration(s.config.timeout.Load())*time.Millisecond):
+		return overdue{c, &n.closedIdle, "idle"}
 	case p == phaseRequest && past(since, s.requestTimeout(c)):
-		c.end(&s.counters.closedRequest, "request took too long to arrive")
+		return overdue{c, &n.closedRequest, "request took too long to arrive"}
 	case p == phaseWrite && past(since, s.opts.WriteTimeout):
-		c.end(&s.counters.closedWrite, "does not read its replies")
+		return overdue{c, &n.closedWrite, "does not read its replies"}
 	}
+	return overdue{}
 }
 
 // requestTimeout is that of the request that a connection is receiving.
