@@ -156,6 +156,7 @@ func (c *conn) flush() bool {
 
 // failed ends a connection that cannot be read on.
 func (c *conn) failed(err error) {
+	c.s.Commit() // its replies come before the error
 	var e wire.Error
 	switch {
 	case errors.As(err, &e):

@@ -29,6 +29,7 @@ func FuzzConnection(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, input []byte, cut uint16) {
 		store := memstore.New(16)
+		store.Again = cut%2 == 0
 		srv := New(store, Options{
 			MaxValue: 1 << 20, MaxArgs: 1000, MaxTransaction: 64 << 10, MaxMemory: 8 << 20, MaxOutput: 4 << 20,
 			GroupCommands: 1 + int(cut%5), GroupBytes: 1000,

@@ -246,6 +246,13 @@ func TestRunAgain(t *testing.T) {
 	if want := `[1 2 2 "2x" +OK 1 +OK +OK +QUEUED +QUEUED +QUEUED +QUEUED +QUEUED [1 +OK 2 +OK "1"] "1"]`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	// A value that is too large to be held runs alone, each time.
+	large := strings.Repeat("v", 50_000)
+	c.Do("SET", "large", large)
+	got = fmt.Sprint(pipeline(c, "INCR n", "GET large", "INCR n", "GET large", "GETRANGE large 0 40000", "GET n"))
+	if want := fmt.Sprintf("[1 %q 2 %q %q %q]", large, large, large[:40001], "2"); got != want {
+		t.Errorf("got %.100s", got)
+	}
 }
 
 // Values that commands compute are not overwritten by those that follow.

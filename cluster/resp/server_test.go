@@ -91,6 +91,7 @@ func TestProtocolErrors(t *testing.T) {
 		{"*1\r\n$-5\r\n", "-ERR Protocol error: invalid bulk length\r\n"},
 		{"GET \"a\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"},
 		{"PING\r\n*1\r\n:1\r\n", "+PONG\r\n-ERR Protocol error: expected '$', got ':'\r\n"},
+		{"SET a 1\r\nINCR a\r\n*1\r\n:1\r\n", "+OK\r\n:2\r\n-ERR Protocol error: expected '$', got ':'\r\n"},
 		{"POST / HTTP/1.1\r\nHost: x\r\n\r\n", ""},
 		{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "-ERR wrong number of arguments for 'get' command\r\n"},
 		{"PING\r\nQUIT\r\nPING\r\n", "+PONG\r\n+OK\r\n"},
@@ -102,7 +103,7 @@ func TestProtocolErrors(t *testing.T) {
 			t.Errorf("%.40q: got %q, want %q", c.send, got, c.want)
 		}
 	}
-	if n := srv.Metrics().ClosedProtocol; n != 8 {
+	if n := srv.Metrics().ClosedProtocol; n != 9 {
 		t.Errorf("%d protocol errors", n)
 	}
 }

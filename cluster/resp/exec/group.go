@@ -15,9 +15,10 @@ type groupState struct {
 	arena    []byte // values that were computed
 	bytes    int    // of all arguments
 
-	from, to int       // the commands of this transaction
-	mark     wire.Mark // of their replies
-	large    bool      // commands[to] is to run alone
+	// A transaction runs commands[from:end] and comes as far as to.
+	from, to, end int
+	mark          wire.Mark // of their replies
+	large         bool      // commands[to] is to run alone
 }
 
 // grouped is a command of a group, its arguments and keys as bounds in the group's.
@@ -73,7 +74,7 @@ func (g *groupState) clear() {
 	clear(g.args)
 	clear(g.keys)
 	g.commands, g.args, g.keys, g.arena = g.commands[:0], g.args[:0], g.keys[:0], g.arena[:0]
-	g.bytes, g.from, g.to = 0, 0, 0
+	g.bytes, g.from, g.to, g.end = 0, 0, 0, 0
 	if cap(g.arena) > KeepBuffer {
 		g.arena = nil
 	}
@@ -109,7 +110,7 @@ func (s *Session) Commit() {
 func (s *Session) transact(end int) {
 	g := &s.group
 	g.mark = s.w.Hold()
-	g.to = end
+	g.to, g.end = end, end
 	s.failure = nil
 	first := &g.commands[g.from]
 	err := s.x.store.Update(g.keys[first.keys:g.commands[end-1].keysEnd], s.Now, s.body)
@@ -151,8 +152,9 @@ func (s *Session) runGroup(tx Txn) error {
 	s.w.Cut(g.mark)
 	s.tx, s.failure, g.large = tx, nil, false
 	held := s.w.Pending()
-	first, end := g.from, g.to
-	for i := first; i < end; i++ {
+	first := g.from
+	g.to = g.end
+	for i := first; i < g.end; i++ {
 		if i > first && s.w.Pending()-held >= s.x.opts.GroupReplies {
 			g.to = i
 			break

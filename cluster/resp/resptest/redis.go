@@ -29,15 +29,21 @@ func StartRedis(tb testing.TB) (network, addr string) {
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	addr = filepath.Join(dir, "s")
 	var output bytes.Buffer
-	cmd := exec.Command(program, "--port", "0", "--unixsocket", addr, "--save", "", "--appendonly", "no", "--dir", dir, "--daemonize", "no")
+	// The shell ends the server when its input ends: also when the test is killed.
+	cmd := exec.Command("sh", "-c", `"$@" & p=$!; cat >/dev/null; kill -9 $p; wait $p`, "sh", program, "--port", "0", "--unixsocket", addr, "--save", "", "--appendonly", "no", "--dir", dir, "--daemonize", "no")
 	cmd.Stdout, cmd.Stderr = &output, &output
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		_ = cmd.Process.Kill()
+	end := func() {
+		_ = stdin.Close()
 		_ = cmd.Wait()
-	})
+	}
+	tb.Cleanup(end)
 	for range 500 {
 		if c, err := net.Dial("unix", addr); err == nil {
 			_ = c.Close()
@@ -45,8 +51,7 @@ func StartRedis(tb testing.TB) (network, addr string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	end()
 	tb.Fatalf("redis-server does not listen:\n%s", output.Bytes())
 	return "", ""
 }
