@@ -1,6 +1,12 @@
-// Package cluster is where the replicated store on the lsm engine will live.
+// Package cluster is a replicated store on the lsm engine. So far it is the node: a ring
+// of one, whose records are versioned already, so that other nodes can be added without
+// changing what is stored.
 //
-// So far there are three rooms of it. Two are pure: hlc, the hybrid logical clock, and
-// vclock, version vectors, siblings and context tokens. The third, replica, is the data
-// of one node: versioned records of buckets in partitions on the engine.
+// Rooms, ground floor first; no import runs upward:
+//
+//	vclock     dotted version vectors, siblings, context tokens                (pure)
+//	hlc        a hybrid logical clock                                          (pure)
+//	access     users, roles, scopes, and the check of every operation          (pure)
+//	replica    the data of one node: partitions, records, buckets, on lsm      (no goroutines)
+//	resp       the server that Redis clients talk to, on any exec.Store
 package cluster

@@ -1,0 +1,184 @@
+package exec
+
+import (
+	"errors"
+
+	"github.com/ringwood-kv/ringwood/cluster/resp/command"
+	"github.com/ringwood-kv/ringwood/cluster/resp/wire"
+)
+
+// groupState is the commands of a pipeline that wait to run in one transaction.
+type groupState struct {
+	commands []grouped
+	args     [][]byte // of all commands
+	keys     []Key
+	arena    []byte // values that were computed
+	bytes    int    // of all arguments
+
+	// A transaction runs commands[from:end] and comes as far as to.
+	from, to, end int
+	mark          wire.Mark // of their replies
+	large         bool      // commands[to] is to run alone
+}
+
+// grouped is a command of a group, its arguments and keys as bounds in the group's.
+type grouped struct {
+	command       *command.Command
+	entry         *entry
+	args, argsEnd int
+	keys, keysEnd int
+	ran           Ran
+}
+
+const (
+	// What a group keeps for the next one.
+	keepArgs  = 1024
+	firstRoom = 4 << 10
+)
+
+// errTooLarge is what a command in a group returns whose reply is too large to wait for
+// the commit. It has written nothing, and runs alone afterwards.
+var errTooLarge = errors.New("the reply is too large for a group")
+
+// join puts a command into the group. The arguments are not copied: they stay as they
+// are until the connection reads again.
+func (s *Session) join(c *command.Command, e *entry, args [][]byte) {
+	g := &s.group
+	cmd := grouped{command: c, entry: e, args: len(g.args), keys: len(g.keys)}
+	g.args = append(g.args, args...)
+	g.keys = append(g.keys, s.keys...)
+	for _, a := range args {
+		g.bytes += len(a)
+	}
+	cmd.argsEnd, cmd.keysEnd = len(g.args), len(g.keys)
+	g.commands = append(g.commands, cmd)
+	o := &s.x.opts
+	if len(g.commands) >= o.GroupCommands || g.bytes >= o.GroupBytes {
+		s.Commit()
+	}
+}
+
+// keep copies b to where it stays until the group is cleared.
+func (g *groupState) keep(b []byte) []byte {
+	if cap(g.arena)-len(g.arena) < len(b) {
+		// What is in the old one stays alive by those who refer to it.
+		g.arena = make([]byte, 0, max(2*cap(g.arena), len(b), firstRoom))
+	}
+	n := len(g.arena)
+	g.arena = append(g.arena, b...)
+	return g.arena[n:len(g.arena):len(g.arena)]
+}
+
+func (g *groupState) clear() {
+	clear(g.commands)
+	clear(g.args)
+	clear(g.keys)
+	g.commands, g.args, g.keys, g.arena = g.commands[:0], g.args[:0], g.keys[:0], g.arena[:0]
+	g.bytes, g.from, g.to, g.end = 0, 0, 0, 0
+	if cap(g.arena) > KeepBuffer {
+		g.arena = nil
+	}
+	if cap(g.args) > keepArgs {
+		g.args, g.keys = nil, nil
+	}
+}
+
+// Commit runs the group, if there is one, and waits for its commit. It is called before
+// the connection waits for anything, and before another command than those of Run
+// writes a reply.
+func (s *Session) Commit() {
+	g := &s.group
+	if len(g.commands) == 0 {
+		return
+	}
+	for g.from < len(g.commands) {
+		s.transact(len(g.commands))
+		g.from = g.to
+		if g.large {
+			g.large = false
+			c := &g.commands[g.from]
+			s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
+			s.alone(c.command, c.entry, g.args[c.args:c.argsEnd])
+			g.from++
+		}
+	}
+	g.clear()
+}
+
+// transact runs the commands from g.from on, at most up to end, in one transaction, and
+// says in g.to how far it came.
+func (s *Session) transact(end int) {
+	g := &s.group
+	g.mark = s.w.Hold()
+	g.to, g.end = end, end
+	s.failure = nil
+	first := &g.commands[g.from]
+	err := s.x.store.Update(g.keys[first.keys:g.commands[end-1].keysEnd], s.Now, s.body)
+	s.tx = nil
+	switch {
+	case err == nil:
+		// g.to says how far it came.
+	case end > g.from+1 && (errors.Is(err, s.failure) || isCrossSlot(err)):
+		// Nothing is written. One by one, only those fail that have to.
+		s.w.Cut(g.mark)
+		s.w.Release()
+		g.large = false
+		s.transact(g.from + 1)
+		return
+	default:
+		told := s.told(first.command, err)
+		s.w.Cut(g.mark)
+		g.to = max(g.to, g.from+1)
+		g.large = false
+		for i := g.from; i < g.to; i++ {
+			g.commands[i].ran.Err = told
+			s.w.Error(told)
+		}
+	}
+	s.w.Release()
+	if s.observe != nil {
+		for i := g.from; i < g.to; i++ {
+			c := &g.commands[i]
+			r := c.ran
+			r.Command, r.Args, r.Keys = c.command, g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd]
+			s.observe(r)
+		}
+	}
+}
+
+// runGroup is the function of a transaction. It may run several times.
+func (s *Session) runGroup(tx Txn) error {
+	g := &s.group
+	s.w.Cut(g.mark)
+	s.tx, s.failure, g.large = tx, nil, false
+	held := s.w.Pending()
+	first := g.from
+	g.to = g.end
+	for i := first; i < g.end; i++ {
+		if i > first && s.w.Pending()-held >= s.x.opts.GroupReplies {
+			g.to = i
+			break
+		}
+		c := &g.commands[i]
+		s.base = c.keys - g.commands[first].keys
+		s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
+		c.ran = s.answer(c.command, c.entry, g.args[c.args:c.argsEnd])
+		if s.failure != nil {
+			return s.failure
+		}
+		if c.ran.Err == errTooLarge {
+			g.to, g.large = i, true
+			break
+		}
+	}
+	return nil
+}
+
+// CrossSlot is the code of the error of a Store that has no transactions over some
+// keys.
+const CrossSlot = "CROSSSLOT"
+
+func isCrossSlot(err error) bool {
+	var e wire.Error
+	return errors.As(err, &e) && e.Code() == CrossSlot
+}

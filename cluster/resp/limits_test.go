@@ -1,0 +1,247 @@
+package resp
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/cluster/resp/internal/memstore"
+	"github.com/ringwood-kv/ringwood/cluster/resp/resptest"
+)
+
+// closed waits for the server to end a connection, and returns what it sent before.
+func closed(tb testing.TB, c net.Conn) string {
+	tb.Helper()
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	b, err := io.ReadAll(c)
+	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		tb.Errorf("the server does not close the connection; it sent %.100q", b)
+	}
+	return string(b)
+}
+
+func dial(tb testing.TB, addr string) net.Conn {
+	tb.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestMaxClients(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{MaxClients: 3})
+	for range 3 {
+		resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+	}
+	c := dial(t, addr)
+	if got := closed(t, c); got != "-ERR max number of clients reached\r\n" {
+		t.Errorf("got %q", got)
+	}
+	if m := srv.Metrics(); m.RejectedClients != 1 || m.Clients != 3 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestMaxClientsPerAddr(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{MaxClientsPerAddr: 2})
+	a := resptest.Dial(t, "tcp", addr)
+	a.Want("+PONG", "PING")
+	resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+	if got := closed(t, dial(t, addr)); !strings.Contains(got, "of this address") {
+		t.Errorf("got %q", got)
+	}
+	_ = a.Conn.Close()
+	eventually(t, "a place is free", func() bool { return srv.Metrics().Clients == 1 })
+	resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+}
+
+func TestUnauthenticatedLimits(t *testing.T) {
+	o := Options{Access: testAccess{}, MaxUnauthenticated: 2, AuthTimeout: time.Second}
+	srv, addr := start(t, memstore.New(16), o)
+	a := resptest.Dial(t, "tcp", addr)
+	a.Want("-NOAUTH Authentication required.", "GET a")
+	b := resptest.Dial(t, "tcp", addr)
+	b.Want("-NOAUTH Authentication required.", "GET a")
+	if got := closed(t, dial(t, addr)); !strings.Contains(got, "not logged in") {
+		t.Errorf("got %q", got)
+	}
+	a.Want("+OK", "AUTH all secret")
+	resptest.Dial(t, "tcp", addr).Want("-NOAUTH Authentication required.", "GET a") // the place of a
+	if got := closed(t, b.Conn); got != "" {
+		t.Errorf("got %q", got)
+	}
+	a.Want("nil", "GET a") // logged in, so it may stay
+	if m := srv.Metrics(); m.ClosedAuth == 0 || m.RejectedUnauth != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestIdleTimeout(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{IdleTimeout: 300 * time.Millisecond})
+	idle, busy := dial(t, addr), resptest.Dial(t, "tcp", addr)
+	for begin := time.Now(); time.Since(begin) < time.Second; {
+		busy.Want("+PONG", "PING")
+		time.Sleep(20 * time.Millisecond)
+	}
+	closed(t, idle)
+	if m := srv.Metrics(); m.ClosedIdle != 1 {
+		t.Errorf("%+v", m)
+	}
+	busy.Want("+OK", "CONFIG SET timeout 0")
+	time.Sleep(600 * time.Millisecond)
+	busy.Want("+PONG", "PING")
+}
+
+// A request that trickles in is cut, however it is cut into pieces.
+func TestRequestTimeout(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{RequestTimeout: 300 * time.Millisecond})
+	c := dial(t, addr)
+	_, _ = io.WriteString(c, "*2\r\n$3\r\nGET\r\n$1000\r\n")
+	begin := time.Now()
+	go func() {
+		for range 300 {
+			if _, err := io.WriteString(c, "x"); err != nil {
+				return
+			}
+			time.Sleep(30 * time.Millisecond)
+		}
+	}()
+	closed(t, c)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("cut off after %v", took)
+	}
+	if m := srv.Metrics(); m.ClosedRequest != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
+// A client that asks for much and reads nothing is cut off, and costs little before.
+func TestOutputNobodyReads(t *testing.T) {
+	store := memstore.New(16)
+	srv, addr := start(t, store, Options{WriteTimeout: 500 * time.Millisecond})
+	resptest.Dial(t, "tcp", addr).Do("SET", "v", strings.Repeat("v", 1<<20))
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c := dial(t, addr)
+	go func() {
+		for range 1000 {
+			if _, err := io.WriteString(c, "GET v\r\n"); err != nil {
+				return
+			}
+		}
+	}()
+	eventually(t, "it is cut off", func() bool { return srv.Metrics().ClosedWrite == 1 })
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 32<<20 {
+		t.Errorf("%d bytes more", grown)
+	}
+	eventually(t, "its memory is given back", func() bool { return srv.Metrics().Memory == 0 })
+}
+
+// EXEC and KEYS cannot be answered in parts: too much of that ends the connection.
+func TestMaxOutput(t *testing.T) {
+	srv, c, _ := serve(t, Options{MaxOutput: 1 << 20})
+	c.Do("SET", "v", strings.Repeat("v", 100_000))
+	c.Want("+OK", "MULTI")
+	for range 50 {
+		c.Want("+QUEUED", "GET v")
+	}
+	c.Send("EXEC")
+	closed(t, c.Conn)
+	eventually(t, "it is counted, and the memory free", func() bool {
+		m := srv.Metrics()
+		return m.ClosedOutput == 1 && m.Memory == 0
+	})
+}
+
+func TestMaxMemory(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{MaxMemory: 4 << 20})
+	resptest.Dial(t, "tcp", addr).Want("+OK", "SET small 1")
+	// A request that does not fit.
+	c := dial(t, addr)
+	_, _ = fmt.Fprintf(c, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n", 16<<20)
+	go func() { _, _ = c.Write(bytes.Repeat([]byte("x"), 16<<20)) }()
+	if got := closed(t, c); got != "" && !strings.HasPrefix(got, "-OOM") {
+		t.Errorf("got %q", got)
+	}
+	// Announcing takes nothing.
+	for range 20 {
+		_, _ = fmt.Fprintf(dial(t, addr), "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\nxxx", 64<<20)
+	}
+	o := resptest.Dial(t, "tcp", addr)
+	o.Want(`"1"`, "GET small")
+	// A value that grows beyond it.
+	if got := o.Line("SETRANGE big 6000000 x").String(); !strings.HasPrefix(got, "-OOM") {
+		t.Errorf("got %s", got)
+	}
+	o.Want("+OK", "MULTI")
+	oom := false
+	for range 100 {
+		if v := o.Do("SET", "k", strings.Repeat("v", 100_000)); strings.HasPrefix(v.Text, "OOM") {
+			oom = true
+			break
+		}
+	}
+	if !oom {
+		t.Error("MULTI keeps more than the memory that there is")
+	}
+	o.Want("-EXECABORT Transaction discarded because of previous errors.", "EXEC")
+	eventually(t, "the memory is given back", func() bool { m := srv.Metrics(); return m.Memory == 0 && m.ClosedMemory == 1 })
+}
+
+func TestSizes(t *testing.T) {
+	_, c, _ := serve(t, Options{MaxKey: 10, MaxValue: 100, MaxTransaction: 2000})
+	c.Want("+OK", "SET 1234567890 v")
+	c.Want("-ERR key is too long", "SET 12345678901 v")
+	c.Want("-ERR key is too long", "GET 12345678901")
+	c.Want("+OK", "SET v "+strings.Repeat("v", 100))
+	c.Want("-ERR string exceeds maximum allowed size (proto-max-bulk-len)", "APPEND v x")
+	c.Want("100", "SETRANGE v 99 x")
+	c.Want("-ERR string exceeds maximum allowed size (proto-max-bulk-len)", "SETRANGE v 100 x")
+	c.Want("+OK", "MULTI")
+	for range 5 {
+		c.Want("+QUEUED", "SET a 1")
+	}
+	var last string
+	for range 10 {
+		if last = c.Line("SET a 1").String(); last != "+QUEUED" {
+			break
+		}
+	}
+	if last != "-ERR the transaction is too large" {
+		t.Errorf("got %s", last)
+	}
+	c.Want("-EXECABORT Transaction discarded because of previous errors.", "EXEC")
+	c.Send("SET", "v", strings.Repeat("v", 101))
+	if got := closed(t, c.Conn); got != "-ERR Protocol error: invalid bulk length\r\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Connections that send nothing, or one byte now and then, do not hold others up.
+func TestManyIdle(t *testing.T) {
+	_, addr := start(t, memstore.New(16), Options{})
+	const n = 1000
+	for i := range n {
+		c := dial(t, addr)
+		if i%2 == 0 {
+			_, _ = io.WriteString(c, "*3\r\n$3\r\nSE")
+		}
+	}
+	c := resptest.Dial(t, "tcp", addr)
+	begin := time.Now()
+	for range 200 {
+		c.Want("+OK", "SET a b")
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("200 requests beside %d connections took %v", n, took)
+	}
+}

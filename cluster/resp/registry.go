@@ -1,0 +1,119 @@
+package resp
+
+import (
+	"net"
+	"slices"
+	"sync"
+)
+
+// registry is the list of connections, and counts them for the limits.
+type registry struct {
+	maxPerAddr, maxUnauth int
+
+	mu     sync.Mutex
+	lastID int64
+	conns  map[int64]*conn
+	byAddr map[string]int
+	unauth int
+}
+
+// refusal says which limit a connection met.
+type refusal uint8
+
+const (
+	welcome refusal = iota
+	tooMany
+	tooManyOfAddr
+	tooManyUnauth
+)
+
+func (r *registry) init(maxPerAddr, maxUnauth int) {
+	r.maxPerAddr, r.maxUnauth = maxPerAddr, maxUnauth
+	r.conns = make(map[int64]*conn)
+	r.byAddr = make(map[string]int)
+}
+
+// add enters a connection and numbers it.
+func (r *registry) add(c *conn, maxClients int) refusal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case len(r.conns) >= maxClients:
+		return tooMany
+	case c.host != "" && r.byAddr[c.host] >= r.maxPerAddr:
+		return tooManyOfAddr
+	case c.counted && r.unauth >= r.maxUnauth:
+		return tooManyUnauth
+	}
+	r.lastID++
+	c.id = r.lastID
+	r.conns[c.id] = c
+	if c.host != "" {
+		r.byAddr[c.host]++
+	}
+	if c.counted {
+		r.unauth++
+	}
+	return welcome
+}
+
+// authenticated notes whether a connection counts as one that has to log in.
+func (r *registry) authenticated(c *conn, yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.counted == yes {
+		c.counted = !yes
+		if yes {
+			r.unauth--
+		} else {
+			r.unauth++
+		}
+	}
+}
+
+func (r *registry) remove(c *conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, c.id)
+	if c.counted {
+		r.unauth--
+	}
+	if c.host == "" {
+		return
+	}
+	if r.byAddr[c.host]--; r.byAddr[c.host] == 0 {
+		delete(r.byAddr, c.host)
+	}
+}
+
+func (r *registry) count() (all, unauth int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.conns), r.unauth
+}
+
+// each calls f for every connection. It must not block.
+func (r *registry) each(f func(*conn)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.conns {
+		f(c)
+	}
+}
+
+// sorted returns the connections by their number.
+func (r *registry) sorted() []*conn {
+	var all []*conn
+	r.each(func(c *conn) { all = append(all, c) })
+	slices.SortFunc(all, func(a, b *conn) int { return int(a.id - b.id) })
+	return all
+}
+
+// hostOf is the address that the limit for each address counts by: the IP, or nothing
+// for a connection that has none.
+func hostOf(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.IP.String()
+	}
+	return ""
+}
