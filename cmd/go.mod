@@ -3,7 +3,9 @@ module github.com/ringwood-kv/ringwood/cmd
 go 1.25.0
 
 require (
+	github.com/goccy/go-yaml v1.19.2
 	github.com/ringwood-kv/ringwood/bench v0.0.0
+	github.com/ringwood-kv/ringwood/cluster v0.0.0
 	github.com/ringwood-kv/ringwood/lsm v0.0.0
 	github.com/spf13/pflag v1.0.10
 )
@@ -51,13 +53,15 @@ require (
 	go.opentelemetry.io/otel v1.41.0 // indirect
 	go.opentelemetry.io/otel/metric v1.41.0 // indirect
 	go.opentelemetry.io/otel/trace v1.41.0 // indirect
+	golang.org/x/crypto v0.52.0 // indirect
 	golang.org/x/exp v0.0.0-20230626212559-97b1e661b5df // indirect
 	golang.org/x/sys v0.45.0 // indirect
-	golang.org/x/text v0.14.0 // indirect
+	golang.org/x/text v0.37.0 // indirect
 	google.golang.org/protobuf v1.36.7 // indirect
 )
 
 replace (
 	github.com/ringwood-kv/ringwood/bench => ../bench
+	github.com/ringwood-kv/ringwood/cluster => ../cluster
 	github.com/ringwood-kv/ringwood/lsm => ../lsm
 )
