@@ -51,8 +51,10 @@ type BucketStats struct {
 	Keys int64
 	// Bytes is the length of these keys and of all their values, siblings included.
 	Bytes int64
-	// Exact is false after an unclean end of the store, until Recount is done: Keys and
-	// Bytes are then what was last noted on disk, and what has changed since the start.
+	// Expiring is how many of these keys have a value with an expiry.
+	Expiring int64
+	// Exact is false after an unclean end of the store, until Recount is done: the others
+	// are then what was last noted on disk, and what has changed since the start.
 	Exact bool
 }
 
@@ -72,11 +74,11 @@ type generation struct {
 	id   uint32
 	used atomic.Bool // something was written, perhaps
 
-	keys, bytes atomic.Int64 // since Open, or in all if exact
+	keys, bytes, expiring atomic.Int64 // since Open, or in all if exact
 
 	mu       sync.Mutex
 	isExact  bool
-	estimate count // what there was at Open, while not exact
+	estimate tally // what there was at Open, while not exact
 
 	due [markKinds]dueTimes
 }
@@ -95,20 +97,33 @@ func newGeneration(id uint32, partitions int) *generation {
 func (g *generation) stats() BucketStats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s := BucketStats{Keys: g.keys.Load(), Bytes: g.bytes.Load(), Exact: g.isExact}
-	if !s.Exact {
-		s.Keys, s.Bytes = max(s.Keys+g.estimate.keys, 0), max(s.Bytes+g.estimate.bytes, 0)
+	t := tally{g.keys.Load(), g.bytes.Load(), g.expiring.Load()}
+	if !g.isExact {
+		t.add(g.estimate)
+		t = tally{max(t.keys, 0), max(t.bytes, 0), max(t.expiring, 0)}
 	}
-	return s
+	return BucketStats{t.keys, t.bytes, t.expiring, g.isExact}
 }
 
-// counted makes the count exact: n is what there was at Open.
-func (g *generation) counted(n count) {
+// add adds what a commit has changed.
+func (g *generation) add(t tally) {
+	if t.keys != 0 {
+		g.keys.Add(t.keys)
+	}
+	if t.bytes != 0 {
+		g.bytes.Add(t.bytes)
+	}
+	if t.expiring != 0 {
+		g.expiring.Add(t.expiring)
+	}
+}
+
+// counted makes the count exact: t is what there was at Open.
+func (g *generation) counted(t tally) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.keys.Add(n.keys)
-	g.bytes.Add(n.bytes)
-	g.isExact, g.estimate = true, count{}
+	g.add(t)
+	g.isExact, g.estimate = true, tally{}
 }
 
 // inexact says that the count is no longer certain.

@@ -104,7 +104,7 @@ func TestFlush(t *testing.T) {
 	}
 	id := b.ID()
 	must(t, r.FlushBuckets(b, b))
-	if b.ID() == id || b.Stats() != (BucketStats{0, 0, true}) || len(scan(t, r, start, b, 3)) != 0 {
+	if b.ID() == id || b.Stats() != (BucketStats{0, 0, 0, true}) || len(scan(t, r, start, b, 3)) != 0 {
 		t.Fatal(b.Stats())
 	}
 	// Nothing was written since, so there is nothing to do.

@@ -432,7 +432,7 @@ func TestOpen(t *testing.T) {
 	}
 	b := bucket(t, r, FirstBucket)
 	want(t, r, start, b, "k", "v")
-	if s := b.Stats(); s != (BucketStats{1, 2, true}) {
+	if s := b.Stats(); s != (BucketStats{1, 2, 0, true}) {
 		t.Fatal(s)
 	}
 	// A version that is not known, rubbish, and no list of buckets.
@@ -460,7 +460,7 @@ func TestOpen(t *testing.T) {
 	must(t, r.db.Put(metaCounts, []byte("rubbish")))
 	c := open(t, small(fs.CrashClone(vfs.CrashOptions{})))
 	recountAll(t, c)
-	if s := bucket(t, c, FirstBucket).Stats(); s != (BucketStats{1, 2, true}) {
+	if s := bucket(t, c, FirstBucket).Stats(); s != (BucketStats{1, 2, 0, true}) {
 		t.Fatal(s)
 	}
 }
@@ -499,7 +499,7 @@ func TestRecount(t *testing.T) {
 	if s := b.Stats(); !s.Exact || int(s.Keys) != len(scan(t, r, start, b, 100)) || r.Stats().Recounting {
 		t.Fatal(s)
 	}
-	if s := bucket(t, r, "dropped").Stats(); s != (BucketStats{0, 0, true}) {
+	if s := bucket(t, r, "dropped").Stats(); s != (BucketStats{0, 0, 0, true}) {
 		t.Fatal(s)
 	}
 }

@@ -91,6 +91,12 @@
 // excised range or a restored file system, only the operator knows: Options.NewActor, or
 // NewActor.
 //
+// # Named values
+//
+// ReadMeta and WriteMeta keep small values of the node's own: users and roles, which
+// database of a protocol is which bucket. They are always synced, belong to no bucket,
+// and mean nothing here.
+//
 // # Deletion
 //
 // On a ring of one there is nobody who could bring back an old copy of a deleted key: a
@@ -126,8 +132,10 @@
 //	buckets  = next number uv | count uv | buckets, by name | count uv | dropped numbers uv, ascending
 //	           bucket = name length uv | name | number uv | mode u8 | last-writer-wins u8 | durability u8 |
 //	           action u8 | warn sv | max siblings sv | max sibling bytes uv | max value uv
-//	counts   = 1 closed in order, 2 exact, u8 | count uv | (number uv | keys uv | bytes uv), by number
+//	counts   = 1 closed in order, 2 exact, u8 | count uv | (number uv | keys uv | bytes uv |
+//	           expiring keys uv), by number
 //	copied   = nothing: the store is a checkpoint, or one is being made
+//	named/N  = what WriteMeta has stored under the name N
 //
 // # Failures
 //

@@ -24,8 +24,7 @@ type entry struct {
 	err     error
 	rec     []byte // the record that was read
 	obj     vclock.Object
-	keys    int64  // what it counted for
-	bytes   int64  //
+	counted tally  // what it counted for
 	before  []mark // its marks
 
 	dirty         bool // obj is not what was read
@@ -33,8 +32,7 @@ type entry struct {
 	dangling      []mark
 	recAt, recEnd int // the new record, in Tx.out
 	after         []mark
-	addKeys       int64
-	addBytes      int64
+	adds          tally
 }
 
 // key returns the key of e in the engine.
@@ -43,16 +41,39 @@ func (tx *Tx) key(e *entry) []byte { return tx.keys[e.keyAt:e.keyEnd] }
 // record returns what e commits, nothing if the record is removed.
 func (tx *Tx) record(e *entry) []byte { return tx.out[e.recAt:e.recEnd] }
 
-// present returns what a record counts for: 1 and the length of key and values, if it
-// has a value, expired or not, that nobody has dropped yet.
-func present(o *vclock.Object, keyLen int) (keys, bytes int64) {
+// tally is what records count for in the statistics of their bucket.
+type tally struct {
+	keys     int64 // that have a value, expired or not, that nobody has dropped yet
+	bytes    int64 // of these keys and of all their values
+	expiring int64 // keys of which such a value has an expiry
+}
+
+// present returns what a record counts for.
+func present(o *vclock.Object, keyLen int) (t tally) {
 	for i := range o.Siblings {
-		if s := &o.Siblings[i]; s.Flags&(vclock.Tombstone|vclock.Expired) == 0 {
-			keys = 1
-			bytes += int64(len(s.Value))
+		s := &o.Siblings[i]
+		if s.Flags&(vclock.Tombstone|vclock.Expired) != 0 {
+			continue
+		}
+		t.keys = 1
+		t.bytes += int64(len(s.Value))
+		if s.Expiry != 0 {
+			t.expiring = 1
 		}
 	}
-	return keys, bytes + keys*int64(keyLen)
+	t.bytes += t.keys * int64(keyLen)
+	return t
+}
+
+func (t *tally) add(o tally) {
+	t.keys += o.keys
+	t.bytes += o.bytes
+	t.expiring += o.expiring
+}
+
+// less returns t without o.
+func (t tally) less(o tally) tally {
+	return tally{t.keys - o.keys, t.bytes - o.bytes, t.expiring - o.expiring}
 }
 
 // appendMarks appends the marks of a record to dst, which is empty: one for each time at
@@ -166,8 +187,7 @@ func (tx *Tx) stageEntry(e *entry) error {
 	if err != nil {
 		return err
 	}
-	keys, bytes := present(&e.obj, len(e.user))
-	e.addKeys, e.addBytes = keys-e.keys, bytes-e.bytes
+	e.adds = present(&e.obj, len(e.user)).less(e.counted)
 	e.after = appendMarks(e.after[:0], &e.obj)
 	for _, m := range e.before {
 		if !slices.Contains(e.after, m) {
@@ -200,12 +220,7 @@ func (tx *Tx) settle() {
 		if !e.dirty {
 			continue
 		}
-		if e.addKeys != 0 {
-			e.gen.keys.Add(e.addKeys)
-		}
-		if e.addBytes != 0 {
-			e.gen.bytes.Add(e.addBytes)
-		}
+		e.gen.add(e.adds)
 		// After the commit is visible: a sweep that sets the time of its next look before it
 		// reads the index either sees the entry or is told here.
 		for _, m := range e.after {

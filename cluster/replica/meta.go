@@ -226,8 +226,8 @@ func (c *catalog) drop(id uint32) error {
 
 // count is how much there is in a bucket.
 type count struct {
-	id          uint32
-	keys, bytes int64
+	id uint32
+	tally
 }
 
 // counts are those of all buckets.
@@ -244,6 +244,7 @@ func (c *counts) append(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(n.id))
 		b = binary.AppendUvarint(b, uint64(max(n.keys, 0)))
 		b = binary.AppendUvarint(b, uint64(max(n.bytes, 0)))
+		b = binary.AppendUvarint(b, uint64(max(n.expiring, 0)))
 	}
 	return b
 }
@@ -255,6 +256,7 @@ func decodeCounts(b []byte) (c counts, err error) {
 	for range d.uvarint(MaxBuckets) {
 		n := count{id: uint32(d.uvarint(1<<32 - 1))}
 		n.keys, n.bytes = int64(d.uvarint(1<<63-1)), int64(d.uvarint(1<<63-1))
+		n.expiring = int64(d.uvarint(1<<63 - 1))
 		if d.bad {
 			break
 		}
@@ -271,13 +273,13 @@ func decodeCounts(b []byte) (c counts, err error) {
 }
 
 // of returns the count of id.
-func (c *counts) of(id uint32) count {
+func (c *counts) of(id uint32) tally {
 	for _, n := range c.list {
 		if n.id == id {
-			return n
+			return n.tally
 		}
 	}
-	return count{id: id}
+	return tally{}
 }
 
 // decoder takes numbers off bytes; after the first that is not there, bad is set and

@@ -40,7 +40,7 @@ func TestMetaRoundTrip(t *testing.T) {
 	if got, err := decodeCatalog(c.append(nil)); err != nil || !reflect.DeepEqual(got, c) {
 		t.Fatal(got, err)
 	}
-	n := counts{clean: true, exact: true, list: []count{{2, 3, 4}, {6, 0, 1 << 60}}}
+	n := counts{clean: true, exact: true, list: []count{{2, tally{3, 4, 5}}, {6, tally{0, 1 << 60, 0}}}}
 	if got, err := decodeCounts(n.append(nil)); err != nil || !reflect.DeepEqual(got, n) {
 		t.Fatal(got, err)
 	}
@@ -55,7 +55,7 @@ func TestMetaDamage(t *testing.T) {
 	// Whatever is cut off or appended shows.
 	id := identity{partitions: 512}
 	s := session{dots: vclock.Lease{Actor: vclock.Actor{1}}}
-	n := counts{list: []count{{2, 3, 4}}}
+	n := counts{list: []count{{2, tally{3, 4, 5}}}}
 	for _, c := range []struct {
 		b      []byte
 		decode func([]byte) error
@@ -98,7 +98,7 @@ func TestMetaDamage(t *testing.T) {
 func FuzzMeta(f *testing.F) {
 	id := identity{partitions: 512}
 	s := session{dots: vclock.Lease{Actor: vclock.Actor{1}}}
-	n := counts{list: []count{{2, 3, 4}}}
+	n := counts{list: []count{{2, tally{3, 4, 5}}}}
 	for _, b := range [][]byte{id.append(nil), s.append(nil), someCatalog(f).append(nil), n.append(nil)} {
 		f.Add(b)
 	}

@@ -366,16 +366,20 @@ func (m *model) check(t *testing.T) error {
 }
 
 func (m *model) checkBucket(t *testing.T, mb *modelBucket) error {
-	var keys, bytes int64
+	var keys, bytes, expiring int64
 	live := map[string]string{}
 	for key, have := range mb.keys {
-		counted := false
+		counted, expires := false, int64(0)
 		for _, w := range have {
 			if !w.dead {
 				counted = true
 				bytes += int64(len(w.value))
+				if w.expiry != 0 {
+					expires = 1
+				}
 			}
 		}
+		expiring += expires
 		if counted {
 			keys++
 			bytes += int64(len(key))
@@ -389,8 +393,8 @@ func (m *model) checkBucket(t *testing.T, mb *modelBucket) error {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
 	}
-	if s := mb.b.Stats(); s.Exact && (s.Keys != keys || s.Bytes != bytes) {
-		return fmt.Errorf("%+v, want %d keys of %d bytes", s, keys, bytes)
+	if s := mb.b.Stats(); s.Exact && s != (BucketStats{keys, bytes, expiring, true}) {
+		return fmt.Errorf("%+v, want %d keys of %d bytes, %d with an expiry", s, keys, bytes, expiring)
 	}
 	got := scan(t, m.r, m.wall, mb.b, 1+m.rng.IntN(6))
 	if len(got) != len(live) {

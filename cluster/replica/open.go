@@ -320,7 +320,7 @@ func (r *Replica) counts(clean bool) *counts {
 		if g := b.gen.Load(); g != nil {
 			s := g.stats()
 			c.exact = c.exact && s.Exact
-			c.list = append(c.list, count{g.id, s.Keys, s.Bytes})
+			c.list = append(c.list, count{g.id, tally{s.Keys, s.Bytes, s.Expiring}})
 		}
 	}
 	slices.SortFunc(c.list, func(a, b count) int { return cmp.Compare(a.id, b.id) })

@@ -14,16 +14,15 @@ import (
 type recount struct {
 	snapshot *lsm.Snapshot
 	cursor   []byte // the engine's key to go on at
-	sums     map[uint32]*count
+	sums     map[uint32]*tally
 	obj      vclock.Object
 }
 
 // newRecount begins a recount. Nothing was written since the store was opened.
 func newRecount(r *Replica) *recount {
-	c := &recount{snapshot: r.db.NewSnapshot(), sums: make(map[uint32]*count)}
+	c := &recount{snapshot: r.db.NewSnapshot(), sums: make(map[uint32]*tally)}
 	for i := range r.catalog.buckets {
-		id := r.catalog.buckets[i].id
-		c.sums[id] = &count{id: id}
+		c.sums[r.catalog.buckets[i].id] = new(tally)
 	}
 	return c
 }
@@ -93,9 +92,7 @@ func (c *recount) walk(r *Replica, it *lsm.Iterator, limit int) (done bool, err 
 		if err := c.obj.Decode(it.Value()); err != nil {
 			return false, r.recordError(r.bucketName(p.id), p.token, p.key, malformed(err))
 		}
-		keys, bytes := present(&c.obj, len(p.key))
-		sum.keys += keys
-		sum.bytes += bytes
+		sum.add(present(&c.obj, len(p.key)))
 		c.obj.Reset()
 		ok = it.Next()
 	}

@@ -23,7 +23,7 @@ func TestPutGetDelete(t *testing.T) {
 	put(t, r, b, "", "of the empty key")
 	want(t, r, start, b, "k", "w")
 	want(t, r, start, b, "", "of the empty key")
-	if s := b.Stats(); s != (BucketStats{2, 2 + 16, true}) {
+	if s := b.Stats(); s != (BucketStats{2, 2 + 16, 0, true}) {
 		t.Fatalf("%+v", s)
 	}
 	existed, err := r.Delete(start, b, []byte("k"), nil)
@@ -114,7 +114,7 @@ func TestSiblings(t *testing.T) {
 	if err != nil || it.Siblings != 2 || string(it.Value) != "c" {
 		t.Fatal(it, err)
 	}
-	if r.Stats().Conflicts != 1 || b.Stats() != (BucketStats{1, 3, true}) {
+	if r.Stats().Conflicts != 1 || b.Stats() != (BucketStats{1, 3, 0, true}) {
 		t.Fatal(r.Stats(), b.Stats())
 	}
 	// A deletion of what was read leaves what was not.
@@ -265,7 +265,7 @@ func TestUpdate(t *testing.T) {
 	must(t, r.Update(start, refs, body(nil)))
 	want(t, r, start, b, "a", "-")
 	want(t, r, start, b, "b", "3")
-	if s := b.Stats(); s != (BucketStats{1, 2, true}) {
+	if s := b.Stats(); s != (BucketStats{1, 2, 0, true}) {
 		t.Fatal(s)
 	}
 	var kept *Tx

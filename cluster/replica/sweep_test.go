@@ -86,7 +86,7 @@ func TestReap(t *testing.T) {
 	if n, err := r.Sweep(start+1010, 100); n != 10 || err != nil {
 		t.Fatal(n, err)
 	}
-	if s := b.Stats(); s != (BucketStats{1, 6, true}) || engineKeys(t, r) != 20+19 {
+	if s := b.Stats(); s != (BucketStats{1, 6, 0, true}) || engineKeys(t, r) != 20+19 {
 		t.Fatal(s, engineKeys(t, r))
 	}
 	reap := func(floor hlc.Timestamp, wanted int) {

@@ -258,7 +258,7 @@ func (tx *Tx) Delete(i int, ctx *vclock.Context) (existed bool, err error) {
 		return false, err
 	}
 	if ctx == nil {
-		if n, _ := present(&e.obj, 0); n == 0 {
+		if present(&e.obj, 0).keys == 0 {
 			return false, nil
 		}
 	}
@@ -380,7 +380,7 @@ func (tx *Tx) fetch(e *entry) error {
 			return r.recordError(e.bucket.name, e.token, e.user, malformed(err))
 		}
 	}
-	e.keys, e.bytes = present(&e.obj, len(e.user))
+	e.counted = present(&e.obj, len(e.user))
 	e.before = appendMarks(e.before[:0], &e.obj)
 	return nil
 }

@@ -99,7 +99,7 @@ func TestNothingIsLost(t *testing.T) {
 			for k, v := range scan(t, r, start, b, 100) {
 				keys, size = keys+1, size+len(k)+len(v)
 			}
-			if s := b.Stats(); s != (BucketStats{int64(keys), int64(size), true}) {
+			if s := b.Stats(); s != (BucketStats{int64(keys), int64(size), 0, true}) {
 				t.Fatalf("%+v, want %d keys of %d bytes", s, keys, size)
 			}
 			if s := r.Stats(); s.Chained == 0 || s.LatchWaits == 0 || s.LeaseRenewals == 0 {
@@ -254,7 +254,7 @@ func TestChain(t *testing.T) {
 		t.Fatal(done)
 	}
 	want(t, r, start, b, "k", fmt.Sprint(n))
-	if st := b.Stats(); st != (BucketStats{1, 3, true}) {
+	if st := b.Stats(); st != (BucketStats{1, 3, 0, true}) {
 		t.Fatal(st)
 	}
 	verify(t, r)
@@ -398,7 +398,7 @@ func TestNoSpace(t *testing.T) {
 	fault.SetHook(nil)
 	want(t, r, start, b, "k", "before")
 	put(t, r, b, "k", "after")
-	if s := b.Stats(); s != (BucketStats{1, 6, true}) {
+	if s := b.Stats(); s != (BucketStats{1, 6, 0, true}) {
 		t.Fatal(s)
 	}
 	verify(t, r)

@@ -16,6 +16,7 @@ type ClientInfo struct {
 	Name            string
 	LibName, LibVer string // what CLIENT SETINFO said
 	User            string
+	Login           User // what Access made of the login; nil without Access or login
 	Age, Idle       time.Duration
 	DB              int
 	Proto           int
@@ -33,7 +34,7 @@ func (c *conn) info() ClientInfo {
 	phase, since := c.moment.get()
 	i := ClientInfo{
 		ID: c.id, Addr: c.addr, LocalAddr: c.laddr, Name: p.name, LibName: p.libName, LibVer: p.libVer,
-		User: p.user, DB: p.db, Proto: int(p.proto), Multi: p.multi,
+		User: p.user, Login: p.login, DB: p.db, Proto: int(p.proto), Multi: p.multi,
 		Age: time.Duration(max(0, tick-c.created.UnixMilli())) * time.Millisecond,
 	}
 	if phase != phaseBusy {

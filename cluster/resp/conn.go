@@ -62,6 +62,7 @@ type conn struct {
 type public struct {
 	name, libName, libVer string
 	user                  string
+	login                 User
 	db                    int
 	proto                 wire.Proto
 	multi                 int // commands that MULTI keeps, -1 outside
@@ -88,7 +89,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c.moment.set(phaseIdle, s.tick.Load())
 	c.loginDefault()
 	c.counted = !c.authed
-	c.public.user = c.userName()
+	c.public.user, c.public.login = c.userName(), c.user
 	return c
 }
 

@@ -79,7 +79,8 @@ func (c *conn) userName() string {
 func (c *conn) publish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.public.db, c.public.proto, c.public.user = c.s.DB, c.w.Proto(), c.userName()
+	c.public.db, c.public.proto = c.s.DB, c.w.Proto()
+	c.public.user, c.public.login = c.userName(), c.user
 	c.public.multi = -1
 	if c.tx.active {
 		c.public.multi = len(c.tx.queue)

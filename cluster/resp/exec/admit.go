@@ -71,6 +71,8 @@ func (s *Session) otherDatabase(o other, args [][]byte) {
 		}
 	case otherMove:
 		if db, err := option.ParseDB(args[2], s.x.opts.Databases); err == nil {
+			// The source goes, as with RENAME. The table has what Redis says: that it is updated.
+			s.found[0].Flags = command.KeyRW | command.KeyAccess | command.KeyDelete
 			s.keys = append(s.keys, Key{db, args[1]})
 			s.found = append(s.found, command.Key{Pos: 1, Flags: command.KeyOW | command.KeyInsert})
 		}
