@@ -18,6 +18,7 @@ const (
 	EventCorruption                           // Err, as ErrCorruption says
 	EventPoisoned                             // a sync failed, writes are refused until reopening: Err
 	EventStall                                // a writer waited for room in memory: Duration
+	EventReplaying                            // Open is replaying logs, and has come as far as Bytes of Total
 )
 
 func (k EventKind) String() string {
@@ -38,6 +39,8 @@ func (k EventKind) String() string {
 		return "poisoned"
 	case EventStall:
 		return "stall"
+	case EventReplaying:
+		return "replaying"
 	}
 	return "event?"
 }
@@ -52,7 +55,8 @@ type Event struct {
 	Level       int
 	OutputLevel int
 	Files       int   // tables that a compaction took in; files that a flush made; logs replayed
-	Bytes       int64 // bytes written; for EventRecovered, of log read
+	Bytes       int64 // bytes written; for EventRecovered and EventReplaying, of log read
+	Total       int64 // of EventReplaying: the length of all logs, as files
 	Dropped     int64
 	Duration    time.Duration
 	// FlushedSeq is the sequence number up to which every commit is in tables, durable
@@ -91,6 +95,7 @@ func (db *DB) event(e Event) {
 	add("output level", e.OutputLevel, e.Kind == EventCompaction)
 	add("files", e.Files, e.Files != 0)
 	add("bytes", e.Bytes, e.Bytes != 0)
+	add("total", e.Total, e.Total != 0)
 	add("dropped", e.Dropped, e.Dropped != 0)
 	add("duration", e.Duration, e.Duration != 0)
 	add("flushed seq", e.FlushedSeq, e.FlushedSeq != 0)

@@ -121,6 +121,20 @@ type replayer struct {
 	last   base.SeqNum
 	bytes  int64
 	sealed func(*memtable) error // takes over a memtable that is full, or the last
+
+	before, total int64 // of the logs as files: those that were read, all of them
+	shown         int64 // how far the last EventReplaying was
+}
+
+// showStep is how many bytes of log lie between two EventReplaying.
+const showStep = 1 << 20
+
+// show tells how far the replay has come: to an offset of the log that is being read.
+func (r *replayer) show(offset int64) {
+	if at := r.before + offset; at-r.shown >= showStep {
+		r.shown = at
+		r.db.event(Event{Kind: EventReplaying, Bytes: at, Total: r.total})
+	}
 }
 
 // run replays the logs that st needs and returns how each of them ends.
@@ -137,6 +151,11 @@ func (r *replayer) run(st manifest.State) (tails []wal.LogTail, err error) {
 	nums, err := r.db.listLogs(st.MinLog)
 	if err != nil || len(nums) == 0 {
 		return nil, err
+	}
+	for _, num := range nums {
+		if info, err := r.db.fs.Stat(r.db.logPath(num)); err == nil { // else the scan will say so
+			r.total += info.Size
+		}
 	}
 	whole := true           // no log so far is torn
 	next := base.FileNum(0) // which the last one named
@@ -263,6 +282,7 @@ func (r *replayer) log(st manifest.State, num base.FileNum, apply bool) (wal.Tai
 			if !apply {
 				return nil
 			}
+			r.show(fr.Offset)
 			if err := r.group(fr.Payload, first); err != nil {
 				if isCorruption(err) || errors.Is(err, errBadRecord) {
 					return &CorruptionError{File: name, Offset: fr.Offset, Err: err}
@@ -272,6 +292,7 @@ func (r *replayer) log(st manifest.State, num base.FileNum, apply bool) (wal.Tai
 		}
 		return nil
 	})
+	r.before += size
 	return tail, err
 }
 

@@ -172,7 +172,7 @@ func (c *conn) slow(r exec.Ran) {
 		s.Bytes += len(a)
 	}
 	if len(r.Keys) > 0 {
-		s.Key = string(r.Keys[0].Name[:min(len(r.Keys[0].Name), maxSlowKey)])
+		s.DB, s.Key = r.Keys[0].DB, string(r.Keys[0].Name[:min(len(r.Keys[0].Name), maxSlowKey)])
 	}
 	c.srv.opts.Slow(s)
 }

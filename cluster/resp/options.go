@@ -94,6 +94,7 @@ type SlowCommand struct {
 	Bytes    int    // of all of them
 	Keys     int    // how many of them are keys
 	Key      string // the first one, at most 128 bytes
+	DB       int    // of it
 	ClientID int64
 	Addr     string
 	User     string

@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/cluster/replica"
+	"github.com/ringwood-kv/ringwood/lsm"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
+)
+
+func codes(reasons []Reason) string {
+	var all []string
+	for _, r := range reasons {
+		all = append(all, r.Code)
+	}
+	return strings.Join(all, " ")
+}
+
+// While a store is opened, HTTP says so and how far it has come, and that the node is
+// alive; nobody is served before it is.
+func TestOpening(t *testing.T) {
+	mem := vfs.NewMem()
+	o := onLoopback(t, mem)
+	o.Memory, o.Bucket.Durability = 64<<20, lsm.None
+	n := start(t, o)
+	b, err := n.replica.Bucket(replica.FirstBucket)
+	must(t, err)
+	for i := range 60 {
+		must(t, n.replica.Put(n.wall(), b, fmt.Append(nil, i), replica.Write{Value: make([]byte, 100_000)}))
+	}
+	must(t, n.replica.Sync())
+
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	addr := free.Addr().String()
+	must(t, free.Close())
+	fault := vfs.NewFault(mem.CrashClone(vfs.CrashOptions{}))
+	o.FS, o.HTTP.Addr = fault, addr
+	blocked, unblock := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	var progress []Progress
+	o.Progress = func(p Progress) {
+		progress = append(progress, p)
+		if len(progress) == 3 && held.CompareAndSwap(false, true) {
+			close(blocked)
+			<-unblock
+		}
+	}
+	type result struct {
+		n   *Node
+		err error
+	}
+	opened := make(chan result)
+	go func() {
+		n, err := Open(context.Background(), o)
+		opened <- result{n, err}
+	}()
+	<-blocked
+	if status, body := fetch(t, http.DefaultClient, "http://"+addr+"/healthz"); status != 200 || !strings.Contains(body, "true") {
+		t.Error(status, body)
+	}
+	for _, path := range []string{"/readyz", "/v1/buckets/available/keys/a"} {
+		status, body := fetch(t, http.DefaultClient, "http://"+addr+path)
+		if status != 503 || !strings.Contains(body, `"code":"recovering"`) || !strings.Contains(body, "MiB of its log are replayed") {
+			t.Error(status, body)
+		}
+	}
+	close(unblock)
+	r := <-opened
+	must(t, r.err)
+	if got := codes(r.n.Ready()); got != ReasonStarting {
+		t.Error(got)
+	}
+	serve(t, r.n)
+	if status, body := fetch(t, http.DefaultClient, "http://"+addr+"/v1/x"); status != 200 || !strings.Contains(body, `"ready":null`) {
+		t.Error(status, body)
+	}
+	last := progress[len(progress)-1]
+	if last.Done > last.Total || last.Total < 6_000_000 || last.Elapsed <= 0 {
+		t.Errorf("%+v", last)
+	}
+	dial(t, r.n).Want("60", "DBSIZE")
+}
+
+// After a failed sync the node serves reads, refuses writes, and says so.
+func TestReadOnly(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem())
+	o := onLoopback(t, fault)
+	o.Bucket.Durability = lsm.Sync
+	n := start(t, o)
+	c := dial(t, n)
+	c.Want("+OK", "SET a 1")
+	if got := codes(n.Ready()) + codes(n.Live()); got != "" {
+		t.Fatal(got)
+	}
+	fault.SetHook(func(op vfs.Op) error {
+		if op.Kind == vfs.OpSync {
+			return errors.New("broken disk")
+		}
+		return nil
+	})
+	for range 2 {
+		if got := c.Line("SET a 2").String(); !strings.HasPrefix(got, "-MISCONF the store takes no writes") {
+			t.Error(got)
+		}
+	}
+	fault.SetHook(nil)
+	c.Want(`"1"`, "GET a")
+	if r := n.Ready(); codes(r) != ReasonReadOnly || !strings.Contains(r[0].Text, "broken disk") || codes(n.Live()) != "" {
+		t.Errorf("%+v", r)
+	}
+	if m := n.Metrics(); m.StoreFailures < 2 || m.Engine.ReadOnlyReason == "" {
+		t.Errorf("%+v", m.StoreFailures)
+	}
+	if err := n.Shutdown(short(t)); err == nil {
+		t.Error("a store that could not be synced was closed without an error")
+	}
+}
+
+// A full disk is said, and over when there is room, though nobody writes meanwhile.
+func TestFullDisk(t *testing.T) {
+	mem := vfs.NewMem()
+	clock := &testClock{}
+	clock.ms.Store(1_800_000_000_000)
+	o := onLoopback(t, mem)
+	o.Clock = clock.now
+	n := start(t, o)
+	c := dial(t, n)
+	mem.SetCapacity(mem.Used())
+	value := strings.Repeat("v", 100_000)
+	got := ""
+	for i := 0; i < 1000 && !strings.HasPrefix(got, "-"); i++ {
+		got = c.Do("SET", fmt.Sprint("k", i), value).String()
+	}
+	if !strings.HasPrefix(got, "-MISCONF the disk is full") || codes(n.Ready()) != ReasonNoSpace || codes(n.Live()) != "" {
+		t.Fatalf("%s; ready: %+v", got, n.Ready())
+	}
+	c.Want(fmt.Sprintf("%q", value), "GET k0")
+	mem.SetCapacity(0)
+	eventually(t, "ready again", func() bool {
+		clock.ms.Add(1000)
+		return codes(n.Ready()) == ""
+	})
+	eventually(t, "writing goes on", func() bool { return c.Do("SET", "k", "v").String() == "+OK" })
+}
+
+// Upkeep that is stuck is no life.
+func TestStalled(t *testing.T) {
+	o := onLoopback(t, vfs.NewMem())
+	n := start(t, o)
+	n.coarse.Store(n.now().Add(-2 * stallAfter).UnixNano())
+	if r := n.Live(); len(r) > 0 && r[0].Code != ReasonStalled {
+		t.Error(r)
+	}
+	eventually(t, "alive again", func() bool { return len(n.Live()) == 0 })
+	// With a clock that runs ahead and upkeep that stands still.
+	clock := &testClock{}
+	clock.ms.Store(1_800_000_000_000)
+	o = onLoopback(t, vfs.NewMem())
+	o.Clock = clock.now
+	n = start(t, o)
+	n.cancel()
+	time.Sleep(200 * time.Millisecond)
+	clock.ms.Add(2 * stallAfter.Milliseconds())
+	if codes(n.Live()) != ReasonStalled {
+		t.Error(n.Live())
+	}
+}

@@ -1,0 +1,227 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/cluster/internal/respaccess"
+	"github.com/ringwood-kv/ringwood/cluster/resp"
+)
+
+// Serve answers clients until the node is shut down, and then returns nil, or until a
+// listener fails, and then returns its error: the node still has to be shut down. It is
+// called once.
+func (n *Node) Serve() error {
+	if !n.phase.CompareAndSwap(phaseOpen, phaseServing) {
+		if n.phase.Load() >= phaseStopping {
+			return nil
+		}
+		return errors.New("cluster: Serve was called before")
+	}
+	if n.respListen != nil {
+		n.goroutines.Add(1)
+		go func() {
+			defer n.goroutines.Done()
+			if err := n.resp.Serve(tlsListener(n.respListen, n.respCerts)); !errors.Is(err, resp.ErrClosed) {
+				n.failed <- fmt.Errorf("cluster: serving RESP: %w", err)
+			}
+		}()
+	}
+	n.log.Info("serving", "resp", addrText(n.RESPAddr()), "http", addrText(n.HTTPAddr()), "insecure", n.opts.Insecure)
+	select {
+	case <-n.closed:
+		return nil
+	case err := <-n.failed:
+		return err
+	}
+}
+
+func addrText(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	return a.String()
+}
+
+// serveHTTP begins to answer HTTP.
+func (n *Node) serveHTTP() {
+	if n.httpListen == nil {
+		return
+	}
+	opening := http.Handler(http.HandlerFunc(n.answerOpening))
+	n.handler.Store(&opening)
+	positive := func(d time.Duration) time.Duration { return max(d, 0) }
+	t := &n.opts.Timeouts
+	n.http = &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*n.handler.Load()).ServeHTTP(w, r) }),
+		ReadHeaderTimeout: positive(t.Header), ReadTimeout: positive(t.Read), WriteTimeout: positive(t.Write),
+		IdleTimeout: positive(t.Idle), MaxHeaderBytes: n.opts.Limits.Header,
+		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return n.ctx },
+	}
+	if t.Idle < 0 {
+		n.http.IdleTimeout = 1<<63 - 1 // 0 would be that of reading
+	}
+	n.goroutines.Add(1)
+	go func() {
+		defer n.goroutines.Done()
+		var err error
+		if n.httpCerts != nil {
+			n.http.TLSConfig = n.httpCerts.server()
+			err = n.http.ServeTLS(n.httpListen, "", "")
+		} else {
+			err = n.http.Serve(n.httpListen)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			n.failed <- fmt.Errorf("cluster: serving HTTP: %w", err)
+		}
+	}()
+}
+
+// answerOpening answers HTTP until there is a store.
+func (n *Node) answerOpening(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if r.URL.Path == "/healthz" {
+		_, _ = fmt.Fprintln(w, `{"live":true}`)
+		return
+	}
+	w.Header().Set("Retry-After", "1")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	reason := n.opening()
+	_, _ = fmt.Fprintf(w, "{\"ready\":false,\"reasons\":[{\"code\":%q,\"text\":%q}]}\n", reason.Code, reason.Text)
+}
+
+// Shutdown ends the node in order: nobody connects any more, requests that have arrived
+// are answered, and the store is closed, with everything durable that was acknowledged,
+// whatever its bucket asked for. When ctx ends before the clients have their answers,
+// they are cut off; the store is closed all the same. The error says that not everything
+// could be made durable, or is that of ctx. Calls after the first wait for it, and
+// return the same.
+func (n *Node) Shutdown(ctx context.Context) error {
+	n.closing.Do(func() {
+		n.closeErr = n.shutdown(ctx)
+		n.phase.Store(phaseClosed)
+		close(n.closed)
+	})
+	return n.closeErr
+}
+
+func (n *Node) shutdown(ctx context.Context) error {
+	n.phase.Store(phaseStopping)
+	n.log.Info("stopping")
+	var errs [2]error
+	var wg sync.WaitGroup
+	wg.Go(func() { errs[0] = n.resp.Shutdown(ctx) })
+	if n.http != nil {
+		wg.Go(func() {
+			if errs[1] = n.http.Shutdown(ctx); errs[1] != nil {
+				_ = n.http.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if n.respListen != nil {
+		_ = n.respListen.Close() // where Serve was not called
+	}
+	n.cancel()
+	n.goroutines.Wait()
+	err := n.replica.Close()
+	if err != nil {
+		n.log.Error("the store was not closed in order", "err", err)
+	} else {
+		n.log.Info("stopped")
+	}
+	return errors.Join(err, errs[0], errs[1])
+}
+
+// Close is Shutdown that waits for no client. What was acknowledged is durable
+// afterwards all the same.
+func (n *Node) Close() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := n.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// limitListener bounds the connections of HTTP, in all and from one address. One too many
+// is closed without a word.
+type limitListener struct {
+	net.Listener
+	most, perAddr int
+
+	mu       sync.Mutex
+	open     int
+	byAddr   map[string]int
+	accepted uint64
+	rejected uint64
+}
+
+func newLimitListener(l net.Listener, most, perAddr int) *limitListener {
+	return &limitListener{Listener: l, most: most, perAddr: perAddr, byAddr: make(map[string]int)}
+}
+
+// Accept implements net.Listener.
+func (l *limitListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		host := respaccess.AddrOf(c.RemoteAddr()).String()
+		if l.take(host) {
+			return &limitedConn{Conn: c, l: l, host: host}, nil
+		}
+		_ = c.Close()
+	}
+}
+
+func (l *limitListener) take(host string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.most || l.byAddr[host] >= l.perAddr {
+		l.rejected++
+		return false
+	}
+	l.accepted++
+	l.open++
+	l.byAddr[host]++
+	return true
+}
+
+func (l *limitListener) give(host string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.byAddr[host]--; l.byAddr[host] == 0 {
+		delete(l.byAddr, host)
+	}
+}
+
+func (l *limitListener) metrics() ConnectionMetrics {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return ConnectionMetrics{l.open, l.accepted, l.rejected}
+}
+
+// limitedConn gives its place back when it is closed.
+type limitedConn struct {
+	net.Conn
+	l    *limitListener
+	host string
+	once sync.Once
+}
+
+// Close implements net.Conn.
+func (c *limitedConn) Close() error {
+	c.once.Do(func() { c.l.give(c.host) })
+	return c.Conn.Close()
+}
