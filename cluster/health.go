@@ -119,7 +119,7 @@ func (n *Node) Live() []Reason {
 	case phaseClosed:
 		return []Reason{{ReasonStopping, "the node is closed"}}
 	}
-	if since := n.now().Sub(time.Unix(0, n.coarse.Load())); since > stallAfter {
+	if since := time.Since(n.born) - time.Duration(n.beat.Load()); since > stallAfter {
 		return []Reason{{ReasonStalled, fmt.Sprintf("upkeep has made no step for %v", since.Round(time.Second))}}
 	}
 	return nil

@@ -17,6 +17,9 @@ type Metrics struct {
 	Uptime  time.Duration
 
 	Ready, Live []Reason // why not; nothing if it is
+	// Insecure names the listeners that others reach without TLS or users, because
+	// Options.Insecure says so.
+	Insecure []string
 
 	Engine  *lsm.Metrics
 	Replica replica.Stats
@@ -73,7 +76,7 @@ func (n *Node) Metrics() *Metrics {
 	users := n.Users()
 	m := &Metrics{
 		Version: n.opts.Version, Started: n.started, Uptime: n.now().Sub(n.started),
-		Ready: n.Ready(), Live: n.Live(),
+		Ready: n.Ready(), Live: n.Live(), Insecure: n.exposed(),
 		Engine: n.replica.Engine().Metrics(), Replica: n.replica.Stats(), Buckets: n.buckets(), RESP: n.resp.Metrics(),
 		Users: len(users.Users()), Roles: len(users.Roles()), SlowRequests: n.slow.total(),
 		Opened: OpenMetrics{

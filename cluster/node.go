@@ -46,6 +46,8 @@ type Node struct {
 	slow    *slowLog
 	hot     *hotkeys.Sketch
 	coarse  atomic.Int64 // the time in nanoseconds, some tenth of a second old at most
+	born    time.Time    // by the clock of the process, which nobody sets
+	beat    atomic.Int64 // nanoseconds after born: the last round of upkeep
 	trouble trouble
 	upkeep  upkeep
 
@@ -95,13 +97,14 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{
 		opts: o, log: o.Logger, started: o.Clock(), slow: newSlowLog(o.SlowEntries),
 		hot:    hotkeys.New(hotkeys.Options{Random: rand.Uint32}),
-		failed: make(chan error, 2), closed: make(chan struct{}),
+		failed: make(chan error, 2), closed: make(chan struct{}), born: time.Now(),
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.coarse.Store(n.started.UnixNano())
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.abandon())
 	}
+	n.beat.Store(int64(time.Since(n.born)))
 	n.phase.Store(phaseOpen)
 	n.startUpkeep()
 	return n, nil
@@ -361,4 +364,3 @@ func (n *Node) Identity() (cluster, node string) {
 	c, me := n.replica.Cluster(), n.replica.Node()
 	return fmt.Sprintf("%x", c[:]), fmt.Sprintf("%x", me[:])
 }
-

@@ -243,22 +243,36 @@ func (o *Options) safe(users bool) error {
 		return nil
 	}
 	for _, l := range o.listens() {
-		if l.Addr == "" || LoopbackAddr(l.Addr) {
-			continue
-		}
-		var lacks []string
-		if l.TLS.Cert == "" {
-			lacks = append(lacks, "TLS: give it a certificate and a key")
-		}
-		if !users {
-			lacks = append(lacks, "users: give it a password for admin")
-		}
-		if len(lacks) > 0 {
+		if lacks := l.lacks(users); len(lacks) > 0 {
 			return fmt.Errorf("%w: other machines reach the %s address %s, and it has no %s. Or let it listen on 127.0.0.1, or start it as insecure if everybody who reaches it may read and change everything",
 				ErrUnsafe, l.name, l.Addr, strings.Join(lacks, ", and no "))
 		}
 	}
 	return nil
+}
+
+// lacks is what a listener needs because other machines reach it, and has not.
+func (l *namedListen) lacks(users bool) (what []string) {
+	if l.Addr == "" || LoopbackAddr(l.Addr) {
+		return nil
+	}
+	if l.TLS.Cert == "" {
+		what = append(what, "TLS: give it a certificate and a key")
+	}
+	if !users {
+		what = append(what, "users: give it a password for admin")
+	}
+	return what
+}
+
+// exposed names the listeners that are there only because of Insecure.
+func (o *Options) exposed(users bool) (names []string) {
+	for _, l := range o.listens() {
+		if o.Insecure && len(l.lacks(users)) > 0 {
+			names = append(names, l.name)
+		}
+	}
+	return names
 }
 
 // LoopbackAddr reports whether nobody but the machine itself reaches HOST:PORT. Names

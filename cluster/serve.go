@@ -33,7 +33,10 @@ func (n *Node) Serve() error {
 			}
 		}()
 	}
-	n.log.Info("serving", "resp", addrText(n.RESPAddr()), "http", addrText(n.HTTPAddr()), "insecure", n.opts.Insecure)
+	n.log.Info("serving", "resp", addrText(n.RESPAddr()), "http", addrText(n.HTTPAddr()))
+	if names := n.exposed(); len(names) > 0 {
+		n.log.Warn("INSECURE: whoever reaches these addresses may read and change everything, or listen to those who do", "listeners", names)
+	}
 	select {
 	case <-n.closed:
 		return nil
@@ -41,6 +44,8 @@ func (n *Node) Serve() error {
 		return err
 	}
 }
+
+func (n *Node) exposed() []string { return n.opts.exposed(!n.Users().IsEmpty()) }
 
 func addrText(a net.Addr) string {
 	if a == nil {

@@ -65,6 +65,7 @@ func (n *Node) rounds() {
 	for i := 0; pause(n.ctx, roundPause); i++ {
 		now := n.now()
 		n.coarse.Store(now.UnixNano())
+		n.beat.Store(int64(time.Since(n.born)))
 		if !now.Before(quiet) {
 			if err := n.sweep(now.UnixMilli()); err != nil {
 				n.upkeepFailed("sweep", err)

@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"io"
 	"math/big"
 	"net"
@@ -113,6 +114,16 @@ func fetch(t testing.TB, client *http.Client, url string) (status int, body stri
 	b, err := io.ReadAll(r.Body)
 	must(t, err)
 	return r.StatusCode, string(b)
+}
+
+// wantClosed sees that the server ends a connection.
+func wantClosed(t testing.TB, c *resptest.Client) {
+	t.Helper()
+	_ = c.Conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	n, err := c.Conn.Read(make([]byte, 1))
+	if n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection lives: %d bytes, %v", n, err)
+	}
 }
 
 // root is who may do everything while there are no users.

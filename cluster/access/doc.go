@@ -49,6 +49,9 @@
 //	admin-cluster  nodes, plan and commit, hints
 //	admin-users    users and roles
 //
+// What a write answers about itself needs no read: whether SETNX has set the key, how
+// long it is after APPEND, how many keys DEL has found.
+//
 // A transaction is checked when a command is queued, so that the client hears of it
 // early, and again, with a fresh principal, when it is executed: rights may have been
 // taken in between. See Principal.AllowAll.

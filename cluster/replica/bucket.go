@@ -257,7 +257,7 @@ func (r *Replica) DropBucket(b *Bucket) error {
 		c.buckets = append(c.buckets[:i], c.buckets[i+1:]...)
 		return c.drop(id)
 	}, func() {
-		b.gen.Store(nil)
+		// Whoever finds that it is gone does not find it in the list again.
 		var rest []*Bucket
 		for _, o := range *r.buckets.Load() {
 			if o != b {
@@ -265,6 +265,7 @@ func (r *Replica) DropBucket(b *Bucket) error {
 			}
 		}
 		r.listBuckets(rest)
+		b.gen.Store(nil)
 	})
 }
 

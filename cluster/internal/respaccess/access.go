@@ -69,6 +69,9 @@ func (a *Access) Exists(name []byte) bool { return a.o.Exists(string(name)) }
 
 // Login implements resp.Access.
 func (a *Access) Login(addr net.Addr, name, password []byte) (resp.User, error) {
+	if u := a.Default(addr); u != nil && string(name) == access.DefaultUser {
+		return u, nil // as Redis: any password is right for a user who needs none
+	}
 	ctx, cancel := context.WithTimeout(a.o.Context, a.o.LoginTimeout)
 	defer cancel()
 	secret, user := access.NewSecret(string(password)), string(name)

@@ -1,8 +1,10 @@
 package respaccess
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -62,8 +64,9 @@ func TestSessionsEnd(t *testing.T) {
 		t.Errorf("%d sessions ended", ended)
 	}
 	byToken.Want("+PONG", "PING")
-	if v, err := byPassword.Read(); err == nil {
-		t.Errorf("got %v", v)
+	_ = byPassword.Conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	if n, err := byPassword.Conn.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the session lives: %d bytes, %v", n, err)
 	}
 	// And with its time.
 	w.state = must(w.state.SetExpires("reader", w.now.Load().Add(time.Minute), false))
@@ -85,8 +88,15 @@ func TestNoUsers(t *testing.T) {
 	if got := c.Do("AUTH", "x").String(); !strings.HasPrefix(got, "-ERR AUTH <password> called without any password") {
 		t.Error(got)
 	}
+	c.Want("+OK", "AUTH default x")
+	if got := c.Do("AUTH", "root", "x").String(); !strings.HasPrefix(got, "-WRONGPASS") {
+		t.Error(got)
+	}
 	w.add("root", access.Grant{Role: access.RoleAdmin})
 	w.use()
+	if got := w.dial().Do("AUTH", "default", "x").String(); !strings.HasPrefix(got, "-WRONGPASS") {
+		t.Error(got)
+	}
 	if got := c.Do("GET", "a").String(); !strings.HasPrefix(got, "-NOPERM") {
 		t.Error(got)
 	}

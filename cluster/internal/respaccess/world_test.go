@@ -91,8 +91,10 @@ func emptyWorld(t *testing.T) *world {
 	w.use()
 	a := New(Options{
 		Policy: w.policy.Load, Door: w.door, Databases: databases, Context: t.Context(), LoginTimeout: 10 * time.Second,
-		Exists: func(name string) bool { return slices.ContainsFunc(w.state.Users(), func(u access.User) bool { return u.Name == name }) },
-		Open:   Loopback, Clock: func() time.Time { return *w.now.Load() },
+		Exists: func(name string) bool {
+			return slices.ContainsFunc(w.state.Users(), func(u access.User) bool { return u.Name == name })
+		},
+		Open: Loopback, Clock: func() time.Time { return *w.now.Load() },
 	})
 	s := respstore.New(r, respstore.Options{Databases: databases, Random: mrand.Uint64, Bucket: replica.BucketConfig{Durability: lsm.None}})
 	w.srv = resp.New(s, resp.Options{Access: a})

@@ -91,6 +91,9 @@ func TestExpiryToTheMillisecond(t *testing.T) {
 			}))
 		}
 		for _, when := range []int64{now, at - 1, at} {
+			if when == math.MaxInt64 {
+				continue // the end of time
+			}
 			want(t, s, k, when, "v", info)
 			inside(when)
 		}

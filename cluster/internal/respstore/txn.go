@@ -143,7 +143,10 @@ func (t *txn) Stat(i int) (exec.Info, error) {
 
 func (t *txn) item(i int) (it replica.Item, info exec.Info, err error) {
 	slot := t.at(i, false)
-	if slot < 0 {
+	switch {
+	case slot < 0 && t.lacks: // it may have been written, and this run does not count
+		return it, info, errLacks
+	case slot < 0:
 		return it, info, nil
 	}
 	if it, err = t.tx.Get(slot); err != nil {
@@ -161,8 +164,8 @@ func (t *txn) Put(i int, value []byte, info exec.Info) error {
 	}
 	slot := t.at(i, true)
 	if slot < 0 {
-		t.lacks = true
-		return errLacks
+		t.lacks = true // the function runs again when there is a bucket
+		return nil
 	}
 	err := t.tx.Put(slot, writeOf(value, info))
 	if errors.Is(err, replica.ErrTooLarge) {
