@@ -364,6 +364,30 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestTune(t *testing.T) {
+	n := start(t, onLoopback(t, vfs.NewMem()))
+	c := dial(t, n)
+	c.Want("+OK", "CONFIG SET slowlog-log-slower-than -1")
+	c.Want("+PONG", "PING")
+	must(t, n.Tune(Tuning{Connections: 1, SlowThreshold: time.Nanosecond}))
+	c.Want("+PONG", "PING")
+	if v, err := dial(t, n).Read(); err != nil || v.String() != "-ERR max number of clients reached" {
+		t.Error(v, err)
+	}
+	eventually(t, "PING is slow", func() bool { return len(n.SlowLog(10)) == 1 })
+	must(t, n.Tune(Tuning{SlowThreshold: -1, Idle: time.Hour}))
+	c.Want("+PONG", "PING")
+	c.Want(`["slowlog-log-slower-than" "-1"]`, "CONFIG GET slowlog-log-slower-than")
+	c.Want(`["timeout" "3600"]`, "CONFIG GET timeout")
+	dial(t, n).Want("+PONG", "PING")
+	if len(n.SlowLog(10)) != 1 {
+		t.Error(n.SlowLog(10))
+	}
+	if err := n.Tune(Tuning{Connections: -1}); !errors.Is(err, ErrOptions) {
+		t.Error(err)
+	}
+}
+
 func TestClients(t *testing.T) {
 	n := start(t, onLoopback(t, vfs.NewMem()))
 	a, b := dial(t, n), dial(t, n)

@@ -189,6 +189,13 @@ func (l *limitListener) Accept() (net.Conn, error) {
 	}
 }
 
+// limit changes how many connections there may be in all.
+func (l *limitListener) limit(most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = most
+}
+
 func (l *limitListener) take(host string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

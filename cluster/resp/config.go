@@ -16,7 +16,22 @@ import (
 type config struct {
 	timeout    atomic.Int64 // milliseconds without a request, 0 for no end
 	maxClients atomic.Int64
-	slower     atomic.Int64 // nanoseconds from which a command is slow
+	slower     atomic.Int64 // nanoseconds from which a command is slow; negative: none is
+}
+
+// Tuning is what can be changed while the server runs, also by CONFIG SET. The fields are
+// those of Options, their zeros included.
+type Tuning struct {
+	IdleTimeout   time.Duration
+	MaxClients    int
+	SlowThreshold time.Duration
+}
+
+// Tune changes it. Connections that there are stay, whatever their number.
+func (s *Server) Tune(t Tuning) {
+	o := Options{IdleTimeout: t.IdleTimeout, MaxClients: t.MaxClients, SlowThreshold: t.SlowThreshold}
+	o.setDefaults()
+	s.config.init(&o)
 }
 
 func (c *config) init(o *Options) {
@@ -61,8 +76,14 @@ var params = []param{
 	fixed("requirepass", ""),
 	fixed("save", ""),
 	{
-		name: "slowlog-log-slower-than", low: 0, high: math.MaxInt64 / 1000,
-		get: func(s *Server) string { return strconv.FormatInt(s.config.slower.Load()/1000, 10) },
+		name: "slowlog-log-slower-than", low: -1, high: math.MaxInt64 / 1000,
+		get: func(s *Server) string {
+			n := s.config.slower.Load()
+			if n < 0 {
+				return "-1"
+			}
+			return strconv.FormatInt(n/1000, 10)
+		},
 		set: func(s *Server, n int64) { s.config.slower.Store(n * 1000) },
 	},
 	{

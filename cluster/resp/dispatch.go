@@ -154,7 +154,10 @@ func (c *conn) ran(r exec.Ran) {
 	if r.Err != nil {
 		n.failed.Add(1)
 	}
-	if c.srv.opts.Slow != nil && int64(r.Took) >= c.srv.config.slower.Load() && r.Command.Flags&command.SkipSlowlog == 0 {
+	if c.srv.opts.Slow == nil || r.Command.Flags&command.SkipSlowlog != 0 {
+		return
+	}
+	if slower := c.srv.config.slower.Load(); slower >= 0 && int64(r.Took) >= slower {
 		c.slow(r)
 	}
 }

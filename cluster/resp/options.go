@@ -60,8 +60,8 @@ type Options struct {
 	// Access says who may do what. Nil: everybody may do everything.
 	Access Access
 
-	// Slow is called for each command that took at least SlowThreshold (default 10 ms),
-	// in the goroutine of its connection. The time does not contain the wait for a
+	// Slow is called for each command that took at least SlowThreshold (default 10 ms, none
+	// if it is negative), in the goroutine of its connection. The time does not contain the wait for a
 	// commit.
 	Slow          func(SlowCommand)
 	SlowThreshold time.Duration
@@ -149,7 +149,9 @@ func (o *Options) setDefaults() {
 	times(&o.RequestTimeout, 60*time.Second)
 	times(&o.WriteTimeout, 60*time.Second)
 	times(&o.ShutdownGrace, 100*time.Millisecond)
-	times(&o.SlowThreshold, 10*time.Millisecond)
+	if o.SlowThreshold == 0 {
+		o.SlowThreshold = 10 * time.Millisecond
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

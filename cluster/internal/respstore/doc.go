@@ -32,7 +32,8 @@
 //	MISCONF        the disk is full, or a sync has failed and the store takes no more
 //	               writes; the text says which, and whether the write happened
 //	INDETERMINATE  the write may have happened or not: read before trying again
-//	TRYAGAIN       nothing happened; the same request may succeed a second later
+//	TRYAGAIN       nothing happened, because too many databases were emptied or dropped at
+//	               once; the same request may succeed a second later
 //	ERR            the value is too large for its bucket, or the transaction for the
 //	               engine; the server is shutting down
 //

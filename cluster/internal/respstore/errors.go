@@ -14,6 +14,7 @@ const (
 	errReadOnly      wire.Error = "MISCONF the store takes no writes since a sync of its disk failed, until the server is started again. Whether this write is kept is not certain."
 	errIndeterminate wire.Error = "INDETERMINATE the commit failed, and what it wrote may be there or not. Read it before you try again."
 	errBusy          wire.Error = "TRYAGAIN too many emptied databases wait to be deleted from the disk. Try again in a second."
+	errDropped       wire.Error = "TRYAGAIN the bucket of the database was dropped again and again. Try again in a second."
 	errTransaction   wire.Error = "ERR the transaction is too large"
 	errClosed        wire.Error = "ERR the server is shutting down"
 )
@@ -28,6 +29,8 @@ var kinds = []struct {
 	{lsm.ErrReadOnly, errReadOnly},
 	{lsm.ErrNoSpace, errNoSpace},
 	{replica.ErrBusy, errBusy},
+	{replica.ErrNoBucket, errDropped},
+	{errLacks, errDropped},
 	{replica.ErrTooLarge, errTransaction},
 	{replica.ErrClosed, errClosed},
 }

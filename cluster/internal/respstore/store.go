@@ -48,7 +48,7 @@ func New(r *replica.Replica, o Options) *Store {
 }
 
 // maxTries is how often something is tried whose bucket was dropped meanwhile.
-const maxTries = 8
+const maxTries = 32
 
 // keptBytes bounds the buffers that are kept.
 const keptBytes = 64 << 10
