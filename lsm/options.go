@@ -119,7 +119,7 @@ type Options struct {
 
 	// Logger gets the events: flushes, compactions and removed files at Debug, recovery and
 	// stalls at Info, failures of background work at Warn, damage and failed syncs at
-	// Error. nil means silence.
+	// Error. nil means silence. Its handler must not call the DB.
 	Logger *slog.Logger
 
 	// Events, if set, is called for each event, from the goroutine where it happens.
