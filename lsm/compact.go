@@ -102,6 +102,7 @@ func (db *DB) wakeWhenDone(ctx context.Context) (stop func() bool) {
 		db.mu.Lock()
 		db.cond.Broadcast()
 		db.mu.Unlock()
+		db.left.wake()
 	})
 }
 
@@ -141,9 +142,15 @@ func (db *DB) WaitIdle(ctx context.Context) error {
 		if len(db.imm) == 0 && len(db.running) == 0 && !db.flushing && !db.left.busy() {
 			return nil
 		}
-		if !db.stepped {
+		switch {
+		case !db.stepped:
 			db.cond.Wait()
-		} else if !db.stepLocked() {
+		case db.stepLocked():
+		case db.left.busy(): // whoever let go of the tables is at it, a reader perhaps
+			db.mu.Unlock()
+			db.left.wait(ctx)
+			db.mu.Lock()
+		default:
 			return db.stuckLocked()
 		}
 	}

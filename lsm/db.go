@@ -212,10 +212,10 @@ func (db *DB) close() error {
 	db.snapshots.closeAll()
 	s := db.state.Swap(nil)
 	db.mu.Unlock()
-	db.cache.Close() // before each table looks for its blocks in it
+	db.cache.Close() // or the blocks of each table would be looked for in it
 	if s != nil {
+		s.release() // first, so that each table goes at once
 		db.retireAll(s)
-		s.release()
 	}
 	if db.lock != nil {
 		errs = append(errs, db.lock.Close())

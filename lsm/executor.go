@@ -11,6 +11,10 @@ import "sync"
 // that finds every memtable full) do not wait for the Executor to begin a job: they run
 // what is pending themselves, and wait only for what is under way on another
 // goroutine. A job that is run when its work was done that way does nothing.
+//
+// What tables leave behind that nobody reads any more, their files and their blocks in
+// the cache, is no job: whoever lets go of them last sees to it at once, which may be a
+// reader that closes its iterator.
 type Executor interface {
 	Submit(job func())
 }

@@ -24,10 +24,12 @@ const (
 func planMemory(total int64, compactions int) memoryPlan {
 	p := memoryPlan{total: total, sealed: 2}
 	p.memtable = min(max(total/8, 512<<10), 128<<20)
-	p.metadata = total / 4
 	// Each job holds a read-ahead buffer for every source and the buffers of its output,
 	// more of it when values are large; the Go runtime takes some megabytes of its own.
 	p.reserve = min(total/8, 16<<20+int64(1+compactions)*8<<20)
+	// Most of what is left, if need be: a lookup that has to open a reader again pays for
+	// fifty blocks.
+	p.metadata = max(total/4, (total-p.reserve-2*p.memtable)/8*7)
 	return p
 }
 

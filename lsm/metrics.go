@@ -71,6 +71,7 @@ type Metrics struct {
 	FilterProbes, FilterNegatives            int64
 	CacheHits, CacheMisses                   int64
 	OpenTables, OpenIterators, OpenSnapshots int
+	FiltersLeftOut                           int // tables among OpenTables without their filter, for want of memory
 	SealedMemtables                          int
 
 	// Values outside of the tree. LiveBytes is what tables refer to, values that were replaced
@@ -126,6 +127,11 @@ func (db *DB) Metrics() *Metrics {
 	m.Memory.Budget = db.opts.Memory
 	db.readers.mu.Lock()
 	m.OpenTables = len(db.readers.ring)
+	for _, t := range db.readers.ring {
+		if o := t.open.Load(); o != nil && o.LeftFilterOut() {
+			m.FiltersLeftOut++
+		}
+	}
 	db.readers.mu.Unlock()
 	m.Memory.Memtables, m.Memory.Tables = db.memtables.Load(), db.readers.open.Load()
 	m.Memory.Buffers = db.reads.Buffers.Load()
@@ -207,7 +213,11 @@ func (m *Metrics) String() string {
 	line("cache", "%d hits, %d misses", m.CacheHits, m.CacheMisses)
 	line("memory", "%s of %s: memtables %s, cache %s, tables %s, buffers %s", humanBytes(m.Memory.Total), humanBytes(m.Memory.Budget),
 		humanBytes(m.Memory.Memtables), humanBytes(m.Memory.Cache), humanBytes(m.Memory.Tables), humanBytes(m.Memory.Buffers))
-	line("open", "%d tables, %d iterators, %d snapshots", m.OpenTables, m.OpenIterators, m.OpenSnapshots)
+	without := ""
+	if m.FiltersLeftOut > 0 {
+		without = fmt.Sprintf(" (%d without their filter)", m.FiltersLeftOut)
+	}
+	line("open", "%d tables%s, %d iterators, %d snapshots", m.OpenTables, without, m.OpenIterators, m.OpenSnapshots)
 	line("errors", "%d background, %d corruptions", m.BackgroundErrors, m.Corruptions)
 	if m.ReadOnlyReason != "" {
 		line("read only", "%s", m.ReadOnlyReason)

@@ -57,6 +57,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	}
 	db := &DB{dir: dir, fs: opts.FS, opts: opts}
 	db.cond = sync.NewCond(&db.mu)
+	db.left.step.L = &db.left.mu
 	db.stepped = opts.Executor != nil
 	db.work.exec = opts.Executor
 	db.work.lead = func() {
@@ -113,8 +114,8 @@ func (db *DB) abandon() {
 	db.closing.Store(true)
 	db.work.close()
 	if s := db.state.Swap(nil); s != nil {
-		db.retireAll(s)
 		s.release()
+		db.retireAll(s)
 	}
 	for _, l := range db.logs {
 		_ = l.close()

@@ -51,7 +51,8 @@ type Options struct {
 	// MiB; 0 means 256 MiB. A memtable has an eighth, at most 128 MiB, and there are two,
 	// or three while a flush is behind; up to an eighth is reserved for the buffers of
 	// flush and compactions and for the Go heap; filters and indexes of open tables have up
-	// to a quarter; the block cache has what all these leave. Metrics shows how it is used.
+	// to seven eighths of the rest; the block cache has what all these leave. Metrics shows
+	// how it is used.
 	//
 	// The memtables and tables that open iterators keep, and a batch larger than a
 	// memtable, are taken from the block cache, down to a thirty-second of the budget. What
@@ -119,7 +120,7 @@ type Options struct {
 
 	// Logger gets the events: flushes, compactions and removed files at Debug, recovery and
 	// stalls at Info, failures of background work at Warn, damage and failed syncs at
-	// Error. nil means silence.
+	// Error. nil means silence. Its handler must not call the DB.
 	Logger *slog.Logger
 
 	// Events, if set, is called for each event, from the goroutine where it happens.

@@ -1,13 +1,14 @@
 package lsm
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
+	"sort"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
-	"github.com/ringwood-kv/ringwood/lsm/internal/cache"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
 	"github.com/ringwood-kv/ringwood/lsm/internal/rangedel"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
@@ -123,7 +124,7 @@ func (db *DB) openTable(t *table) (*openTable, error) {
 	if o := t.open.Load(); o != nil {
 		return o, nil
 	}
-	o, err := db.loadTable(t, db.cache, t.blob)
+	o, err := db.loadTable(t, sstable.ReaderOptions{Cache: db.cache, BlobsOnly: t.blob, NoFilter: db.sparesFilter(t)})
 	if err != nil {
 		return nil, err
 	}
@@ -141,28 +142,47 @@ func (db *DB) openTable(t *table) (*openTable, error) {
 	return o, nil
 }
 
-// loadTable opens the file behind t; blobsOnly as in sstable.ReaderOptions.
-func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, error) {
+// sparesFilter reports whether t is to do without its filter, because memory for readers
+// is short and t is in the last level. What is there is found there without a filter,
+// too, and these filters are most of all. To open a reader again and again for want
+// of memory costs fifty times the block that a lookup of an absent key then looks into.
+func (db *DB) sparesFilter(t *table) bool {
+	limit := db.plan.metadata
+	db.readers.mu.Lock()
+	tight := db.readers.bytes > limit-limit/16
+	db.readers.mu.Unlock()
+	s := db.state.Load() // what is looked at of it never changes
+	if !tight || t.blob || s == nil {
+		return false
+	}
+	for l := len(s.tables) - 1; l > 0; l-- {
+		if level := s.tables[l]; len(level) > 0 {
+			i := sort.Search(len(level), func(i int) bool { return bytes.Compare(level[i].meta.Smallest, t.meta.Smallest) >= 0 })
+			return i < len(level) && level[i] == t
+		}
+	}
+	return false
+}
+
+// loadTable opens the file behind t, with those of o that say what for.
+func (db *DB) loadTable(t *table, o sstable.ReaderOptions) (*openTable, error) {
 	f, name := t.meta, db.fileOf(t)
 	file, err := db.openFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("open table: %w", err)
 	}
-	var spawn func(func()) bool
+	o.Name, o.ID, o.UID, o.Size, o.Stats = name, uint64(f.Num), f.UID, f.Size, &db.reads
 	if !db.stepped && runtime.GOMAXPROCS(0) > 1 {
-		spawn = db.spawn
+		o.Spawn = db.spawn
 	}
-	r, err := sstable.NewReader(file, sstable.ReaderOptions{
-		Name: name, ID: uint64(f.Num), UID: f.UID, Cache: c, Size: f.Size, Stats: &db.reads,
-		BlobsOnly: blobsOnly, Spawn: spawn,
-	})
+	r, err := sstable.NewReader(file, o)
 	if err != nil {
 		_ = file.Close()
 		db.noteCorruption(err)
 		return nil, err
 	}
-	o := &openTable{Reader: r}
-	o.pins.Store(1)
+	x := &openTable{Reader: r}
+	x.pins.Store(1)
 	if f.RangeDels > 0 {
 		var ts []rangedel.Tombstone
 		for _, d := range r.RangeDels() {
@@ -177,10 +197,10 @@ func (db *DB) loadTable(t *table, c *cache.Cache, blobsOnly bool) (*openTable, e
 			}
 		}
 		if len(ts) > 0 {
-			o.dels, o.top = rangedel.Build(ts), rangedel.Envelope(ts)
+			x.dels, x.top = rangedel.Build(ts), rangedel.Envelope(ts)
 		}
 	}
-	return o, nil
+	return x, nil
 }
 
 // heldFile is a file that a read-only store keeps open as long as it has the table.

@@ -1,6 +1,9 @@
 package lsm
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"runtime"
 	"sync"
 
@@ -13,8 +16,9 @@ import (
 // for each file a merge that dropped sixteen held all processors for 30 ms.
 type leftovers struct {
 	mu      sync.Mutex
-	tables  []uint64 // whose blocks are still in the cache
-	files   []string // to be removed
+	step    sync.Cond // of mu: a file is gone, or the goroutine is done
+	tables  []uint64  // whose blocks are still in the cache
+	files   []string  // to be removed
 	tidying bool
 }
 
@@ -40,6 +44,7 @@ func (l *leftovers) next() (tables []uint64, file string, more bool) {
 		file, l.files = l.files[0], l.files[1:]
 	}
 	l.tidying = len(tables) > 0 || file != ""
+	l.step.Broadcast()
 	return tables, file, l.tidying
 }
 
@@ -47,6 +52,21 @@ func (l *leftovers) busy() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.tidying
+}
+
+// wait returns after a step of whoever is at it, or when ctx ends and wake was called.
+func (l *leftovers) wait(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tidying && ctx.Err() == nil {
+		l.step.Wait()
+	}
+}
+
+func (l *leftovers) wake() {
+	l.mu.Lock()
+	l.step.Broadcast()
+	l.mu.Unlock()
 }
 
 // tidyUp sees to it that the blocks of table leave the cache, and that file, unless it is
@@ -89,6 +109,9 @@ func (db *DB) removeTableFile(name string) {
 		return
 	}
 	if err := db.fs.Remove(name); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			db.event(Event{Kind: EventBackgroundError, File: name, Err: err})
+		}
 		return
 	}
 	db.stats.tablesDeleted.Add(1)

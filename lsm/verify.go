@@ -77,7 +77,7 @@ func (v *verification) table(t *table, where string) error {
 	if v.db.closing.Load() {
 		return ErrClosed
 	}
-	o, err := v.db.loadTable(t, nil, false)
+	o, err := v.db.loadTable(t, sstable.ReaderOptions{})
 	if err != nil {
 		return v.report(where, err)
 	}
@@ -120,7 +120,7 @@ func (v *verification) blobFile(num base.FileNum) error {
 	if t == nil {
 		return nil // reported where something refers to it
 	}
-	o, err := v.db.loadTable(t, nil, false)
+	o, err := v.db.loadTable(t, sstable.ReaderOptions{})
 	if err != nil {
 		return v.report("blob file", err)
 	}
@@ -142,7 +142,7 @@ func (v *verification) value(key []byte, ref base.BlobRef) error {
 			v.blobs = make(map[base.FileNum]*openTable)
 		}
 		var err error
-		o, err = v.db.loadTable(t, nil, true)
+		o, err = v.db.loadTable(t, sstable.ReaderOptions{BlobsOnly: true})
 		v.blobs[ref.File] = o
 		if err != nil {
 			return err

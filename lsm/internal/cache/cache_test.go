@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand"
 	"testing"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
 )
@@ -483,5 +484,26 @@ func TestAdmit(t *testing.T) {
 	}
 	if !c.Admit(4, 0, 4096) {
 		t.Error("not admitted though blocks were dropped")
+	}
+}
+
+// Close of a DB drops every table, after the cache: a closed cache is not looked through.
+func TestEvictIDsAfterClose(t *testing.T) {
+	c := New(4 << 20)
+	if h, ok := put(c, 1, 1, 4<<10); ok {
+		h.Release()
+	}
+	c.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		c.EvictIDs(1, 2)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Error("EvictIDs waits for the lock of a closed cache")
 	}
 }

@@ -103,6 +103,9 @@ func (c *Cache) disown(s *slab, idx uint32) bool {
 // EvictIDs drops all blocks of tables that are gone, and sorts ids. It reads the bookkeeping of
 // every slot (2 to 3 us per 1000 blocks), slab by slab, so that others get the lock between.
 func (c *Cache) EvictIDs(ids ...uint64) {
+	if c.closed.Load() {
+		return // and empty: Close of a DB drops every table
+	}
 	slices.Sort(ids)
 	gone := func(id uint64) bool {
 		_, ok := slices.BinarySearch(ids, id)

@@ -264,7 +264,7 @@ func (it *Iter) fetch(i int, down bool) ([]byte, error) {
 		return data, nil
 	}
 	data, err := it.ra.block(r, i, down, false, nil)
-	if err == nil {
+	if err == nil && len(data) <= chunkPlain { // or the next ones may not fit either, and be read twice
 		it.pre.begin(r, it.ra.after(down), down)
 	}
 	return data, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -189,31 +190,43 @@ func TestPrefetchMeetsUnreadableFile(t *testing.T) {
 	}
 }
 
-// What compresses well is not read twice, and where nobody has goroutines to give the walk
-// goes on without.
+// What compresses well is not read twice, be a block small or too large to be decoded
+// ahead, and where nobody has goroutines to give the walk goes on without.
 func TestPrefetchReadsOnce(t *testing.T) {
-	tb := &table{o: WriterOptions{UID: 7, BlockSize: 4 << 10, Compression: Snappy}}
+	small := &table{o: WriterOptions{UID: 7, BlockSize: 4 << 10, Compression: Snappy}}
 	for i := range 60_000 {
-		tb.points = append(tb.points, set(fmt.Sprintf("key%06d", i), 1, fmt.Sprintf("%0200d", i)))
+		small.points = append(small.points, set(fmt.Sprintf("key%06d", i), 1, fmt.Sprintf("%0200d", i)))
 	}
-	b, m := tb.write(t)
-	for _, spawn := range []func(func()) bool{spawn, func(func()) bool { return false }} {
-		var stats Stats
-		r := open(t, b, ReaderOptions{UID: m.UID, Size: m.Size, Stats: &stats, Spawn: spawn})
-		for _, back := range []bool{false, true} {
-			bytes, blocks := stats.BytesRead.Load(), stats.BlockReads.Load()
-			it, err := r.NewIter(IterOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := walk(it, back)
-			if err := it.Close(); err != nil || n != len(tb.points) {
-				t.Fatalf("%d records, %v", n, err)
-			}
-			bytes, blocks = stats.BytesRead.Load()-bytes, stats.BlockReads.Load()-blocks
-			if bytes > m.Size*13/10 || blocks > int64(r.idx.n)*12/10 {
-				t.Errorf("back %v: read %d bytes of %d, %d blocks of %d", back, bytes, m.Size, blocks, r.idx.n)
-			}
+	large := &table{o: WriterOptions{UID: 8, BlockSize: 4 << 10, Compression: Snappy}}
+	for i := range 300 {
+		value := strings.Repeat(fmt.Sprintf("%0200d", i), 300<<10/200)
+		large.points = append(large.points, set(fmt.Sprintf("key%06d", i), 1, value))
+	}
+	for _, tb := range []*table{small, large} {
+		b, m := tb.write(t)
+		for _, spawn := range []func(func()) bool{spawn, func(func()) bool { return false }} {
+			readsOnce(t, tb, b, m, spawn)
+		}
+	}
+}
+
+func readsOnce(t *testing.T, tb *table, b []byte, m Meta, spawn func(func()) bool) {
+	t.Helper()
+	var stats Stats
+	r := open(t, b, ReaderOptions{UID: m.UID, Size: m.Size, Stats: &stats, Spawn: spawn})
+	for _, back := range []bool{false, true} {
+		bytes, blocks := stats.BytesRead.Load(), stats.BlockReads.Load()
+		it, err := r.NewIter(IterOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := walk(it, back)
+		if err := it.Close(); err != nil || n != len(tb.points) {
+			t.Fatalf("%d records, %v", n, err)
+		}
+		bytes, blocks = stats.BytesRead.Load()-bytes, stats.BlockReads.Load()-blocks
+		if bytes > m.Size*13/10 || blocks > int64(r.idx.n)*12/10 {
+			t.Errorf("back %v: read %d bytes of %d, %d blocks of %d", back, bytes, m.Size, blocks, r.idx.n)
 		}
 	}
 }

@@ -26,6 +26,8 @@ type ReaderOptions struct {
 	// BlobsOnly: nothing but Blob will be asked, so that neither filter nor index is
 	// read. The table must be of kind Blob.
 	BlobsOnly bool
+	// NoFilter leaves the filter in the file: a lookup looks into a block.
+	NoFilter bool
 }
 
 // Reader reads one table. It is safe for concurrent use until Close; the caller
@@ -228,8 +230,12 @@ func (r *Reader) readRegion(m *metaBlocks) error {
 	if err != nil {
 		return r.corrupt(r.ft.index.off, "index", err)
 	}
-	filterLen := (r.ft.filter.len + 7) &^ 7
-	total := filterLen + size.bytes()
+	filterLen := r.ft.filter.len
+	if r.o.NoFilter {
+		filterLen = 0
+	}
+	from := (filterLen + 7) &^ 7
+	total := from + size.bytes()
 	if total > uint64(maxInt) {
 		return r.corrupt(r.ft.index.off, "index", errIndex)
 	}
@@ -240,15 +246,15 @@ func (r *Reader) readRegion(m *metaBlocks) error {
 	for _, d := range r.dels {
 		r.memory += int64(len(d.Start) + len(d.End) + 56)
 	}
-	if r.ft.filter.len > 0 {
-		if err := r.readFilter(r.region[:r.ft.filter.len]); err != nil {
+	if filterLen > 0 {
+		if err := r.readFilter(r.region[:filterLen]); err != nil {
 			return err
 		}
 	}
 	if b == nil {
 		return nil
 	}
-	if r.idx, err = buildIndex(b, size, r.region[filterLen:], r.ft.filter.off); err != nil {
+	if r.idx, err = buildIndex(b, size, r.region[from:], r.ft.filter.off); err != nil {
 		return r.corrupt(r.ft.index.off, "index", err)
 	}
 	return nil
@@ -294,6 +300,9 @@ func (r *Reader) UID() uint64 { return r.uid }
 // RangeDels returns the range tombstones in the order in which they were written.
 // They outlive the reader, and are not to be written to.
 func (r *Reader) RangeDels() []rangedel.Tombstone { return r.dels }
+
+// LeftFilterOut reports whether the table has a filter that is not in memory.
+func (r *Reader) LeftFilterOut() bool { return r.o.NoFilter && r.ft.filter.len > 0 }
 
 // MemoryUsage returns the bytes that the reader keeps in memory.
 func (r *Reader) MemoryUsage() int64 { return r.memory }

@@ -33,13 +33,14 @@ type Writer struct {
 	long uint64 // payload length from which the long form is used
 	sum  summer
 
-	buf    []byte  // whole frames that are not in the file yet
-	pooled *[]byte // of buffers; nil before the first frame
-	off    int64   // where buf[0] belongs: the end of what is in the file
-	marked int64   // the largest synced mark in a frame
-	ended  bool
-	closed bool
-	ahead  spaceAhead
+	buf     []byte  // whole frames that are not in the file yet
+	gathers bool    // many frames: it is worth while to take buf from the pool
+	pooled  *[]byte // buf, if it is from there: from the first frame after the header to End
+	off     int64   // where buf[0] belongs: the end of what is in the file
+	marked  int64   // the largest synced mark in a frame
+	ended   bool
+	closed  bool
+	ahead   spaceAhead
 
 	size    atomic.Int64 // off + len(buf)
 	written atomic.Int64 // off
@@ -51,7 +52,7 @@ type Writer struct {
 // handed back by Scan; the DB keeps in it the sequence number before the first
 // of the log. Nothing is written yet: the header frame waits in the buffer.
 func Create(f vfs.File, name string, kind Kind, num base.FileNum, baseSeq uint64) (*Writer, error) {
-	w := &Writer{f: f, name: name, num: num, long: longLen}
+	w := &Writer{f: f, name: name, num: num, long: longLen, gathers: kind == KindLog}
 	w.ahead.off = kind == KindManifest // grows slowly; its syncs are not waited for by writers
 	h := fileHeader{version: FormatVersion, kind: kind, num: num, base: baseSeq}
 	return w, w.frame(TypeHeader, 0, [][]byte{h.encode()})
@@ -95,7 +96,11 @@ func (w *Writer) End(next base.FileNum) error {
 		return err
 	}
 	w.ended = true
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	w.release()
+	return nil
 }
 
 // frame adds one frame to the buffer. A mark greater than 0 goes before the
@@ -129,9 +134,9 @@ func (w *Writer) frame(t Type, mark int64, parts [][]byte) error {
 	}
 	start := len(w.buf)
 	need := start + head + int(n)
-	if w.pooled == nil {
+	if w.pooled == nil && w.gathers && t != TypeHeader {
 		w.pooled = buffers.Get().(*[]byte)
-		w.buf = (*w.pooled)[:0]
+		w.buf = append((*w.pooled)[:0], w.buf...)
 	}
 	if need > cap(w.buf) {
 		w.buf = slices.Grow(w.buf, need-start)
@@ -327,7 +332,7 @@ func (w *Writer) Abandon() error {
 // buffers are those of logs that were closed.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// release lets the next log have the buffer: at durability None it grows to a megabyte.
+// release lets the next log have the buffer, which is empty or of no use any more: at durability None it grows to a megabyte.
 func (w *Writer) release() {
 	if w.pooled != nil {
 		*w.pooled = w.buf[:0]

@@ -436,3 +436,36 @@ func TestDropRepeatsMark(t *testing.T) {
 		t.Fatal(tail, err)
 	}
 }
+
+// Only a log that gathers has a large buffer: not one that waits for its turn, not one that
+// has ended, and not a manifest.
+func TestBufferWhileGathering(t *testing.T) {
+	held := func(w *Writer) int { return cap(w.buf) }
+	for _, kind := range []Kind{KindLog, KindManifest} {
+		f, err := vfs.NewMem().Create("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := Create(f, "x", kind, testNum, 0)
+		if err == nil {
+			err = w.Flush()
+		}
+		if err != nil || held(w) > 4<<10 {
+			t.Fatalf("kind %d: %d bytes for the header, %v", kind, held(w), err)
+		}
+		for range 100 {
+			if err := w.Append(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if pooled := w.pooled != nil; pooled != (kind == KindLog) {
+			t.Errorf("kind %d: from the pool: %v", kind, pooled)
+		}
+		if err := w.End(0); err != nil || held(w) > 0 {
+			t.Errorf("kind %d: %d bytes after the end, %v", kind, held(w), err)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
