@@ -474,10 +474,7 @@ func addToken(c *call) error {
 	if err != nil {
 		return err
 	}
-	var in struct {
-		Label   string    `json:"label"`
-		Expires time.Time `json:"expires"`
-	}
+	var in wire.NewToken
 	if err := c.json(&in); err != nil {
 		return err
 	}

@@ -151,6 +151,12 @@ type Token struct {
 	Token string `json:"token,omitempty"`
 }
 
+// NewToken describes a token that is to be made.
+type NewToken struct {
+	Label   string    `json:"label"`
+	Expires time.Time `json:"expires,omitzero"` // zero: never
+}
+
 // User is a user.
 type User struct {
 	Name      string    `json:"name"`
