@@ -145,12 +145,12 @@ type WriteOption func(*write)
 
 // write is what the options of a write say.
 type write struct {
-	ttl                wire.Seconds
-	context            string
-	match, noneMatch   string
-	id                 string
-	once               bool
-	err                error
+	ttl              wire.Seconds
+	context          string
+	match, noneMatch string
+	id               string
+	once             bool
+	err              error
 }
 
 // After replaces what e was read or written as, and nothing else. e must be of the same

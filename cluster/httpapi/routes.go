@@ -63,3 +63,12 @@ var routes = []route{
 
 	{method: http.MethodGet, pattern: "/v1/openapi.json", public: true, handle: getOpenAPI},
 }
+
+// Routes returns method and pattern of all endpoints, as in GET /v1/buckets.
+func Routes() []string {
+	all := make([]string, len(routes))
+	for i, r := range routes {
+		all[i] = r.method + " " + r.pattern
+	}
+	return all
+}

@@ -619,4 +619,3 @@ func deleteRole(c *call) error {
 	}
 	return c.empty()
 }
-

@@ -21,8 +21,8 @@ type transaction struct {
 	refused  []*wire.Error     // what was wrong before it began
 	wall     int64
 	done     httpapi.Written
-	digest   [32]byte       // with an ID
-	before   vclock.Vector  // memory for apply
+	digest   [32]byte      // with an ID
+	before   vclock.Vector // memory for apply
 }
 
 // Write is that of httpapi.Store.
