@@ -72,11 +72,17 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 
 // Observe counts a request over HTTP.
 func (m *Metrics) Observe(x httpapi.Observation) {
-	route := x.Route
-	if route == "" {
-		route = "none"
+	m.seconds.WithLabelValues(method(x.Method), route(x.Route)).Observe(x.Took.Seconds())
+}
+
+// route is one of those that there are: beside the API, it is a path as the client wrote
+// it.
+func route(pattern string) string {
+	switch {
+	case strings.HasPrefix(pattern, "/v1/"), pattern == "/metrics", pattern == "/healthz", pattern == "/readyz":
+		return pattern
 	}
-	m.seconds.WithLabelValues(method(x.Method), route).Observe(x.Took.Seconds())
+	return "other"
 }
 
 // method is one of those that there are: a client can make up others without end.
