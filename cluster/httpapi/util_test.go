@@ -318,3 +318,10 @@ func (u *slowUpkeep) Compact(ctx context.Context) error {
 	<-u.end
 	return u.Upkeep.Compact(ctx)
 }
+
+// panicking is a store with a bug.
+type panicking struct{ httpapi.Store }
+
+func (panicking) Read(context.Context, string, []byte) (httpapi.Record, error) {
+	panic("a bug")
+}
