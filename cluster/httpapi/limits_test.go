@@ -94,7 +94,8 @@ func TestInFlight(t *testing.T) {
 			s.handler.ServeHTTP(&recorder{header: make(http.Header)}, req)
 		}()
 	}
-	s.do("GET", "/v1/buckets", "").is(200)
+	waitFor(t, func() bool { return s.api.Metrics().InFlight > 50_000 })
+	s.do("PUT", keys+"other", "x").is(204)
 	for _, w := range slow {
 		w.CloseWithError(errors.New("gone"))
 	}
