@@ -19,9 +19,9 @@ var allowed = map[string]string{
 	"PUT /v1/buckets/{bucket}/keys/{key}":    "admin writer sensor",
 	"DELETE /v1/buckets/{bucket}/keys/{key}": "admin writer sensor",
 	"POST /v1/buckets/{bucket}/keys/{key}":   "admin writer",
-	"GET /v1/buckets/{bucket}/keys":          "admin writer reader clerk", // filtered
-	"POST /v1/buckets/{bucket}/multi-get":    "admin writer reader clerk", // by key
-	"POST /v1/buckets/{bucket}/batch":        "admin writer sensor clerk", // by operation
+	"GET /v1/buckets/{bucket}/keys":          "admin writer reader clerk",                        // filtered
+	"POST /v1/buckets/{bucket}/multi-get":    "admin writer reader clerk",                        // by key
+	"POST /v1/buckets/{bucket}/batch":        "admin writer sensor clerk",                        // by operation
 	"GET /v1/buckets":                        "admin operator writer reader clerk sensor nobody", // filtered
 	"GET /v1/buckets/{bucket}":               "admin operator writer reader clerk sensor",
 	"PUT /v1/buckets/{bucket}":               "admin operator",

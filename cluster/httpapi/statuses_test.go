@@ -14,18 +14,18 @@ import (
 
 // sample is a request for each operation that fits.
 var sample = map[string]string{
-	"PUT /v1/buckets/{bucket}/keys/{key}":     "value",
-	"POST /v1/buckets/{bucket}/keys/{key}":    `{"increment":1}`,
-	"POST /v1/buckets/{bucket}/multi-get":     `{"keys":[{"key":"a"}]}`,
-	"POST /v1/buckets/{bucket}/batch":         `{"operations":[{"op":"put","key":"a","value":"b"}]}`,
-	"PUT /v1/buckets/{bucket}":                `{}`,
-	"PATCH /v1/buckets/{bucket}":              `{}`,
-	"PUT /v1/users/{user}":                    `{}`,
-	"PATCH /v1/users/{user}":                  `{}`,
-	"PUT /v1/users/{user}/password":           `{"password":"long enough"}`,
-	"POST /v1/users/{user}/tokens":            `{}`,
-	"PUT /v1/roles/{role}":                    `{"verbs":["read"],"scopes":["*:*"]}`,
-	"POST /v1/admin/checkpoint":               `{"name":"one"}`,
+	"PUT /v1/buckets/{bucket}/keys/{key}":  "value",
+	"POST /v1/buckets/{bucket}/keys/{key}": `{"increment":1}`,
+	"POST /v1/buckets/{bucket}/multi-get":  `{"keys":[{"key":"a"}]}`,
+	"POST /v1/buckets/{bucket}/batch":      `{"operations":[{"op":"put","key":"a","value":"b"}]}`,
+	"PUT /v1/buckets/{bucket}":             `{}`,
+	"PATCH /v1/buckets/{bucket}":           `{}`,
+	"PUT /v1/users/{user}":                 `{}`,
+	"PATCH /v1/users/{user}":               `{}`,
+	"PUT /v1/users/{user}/password":        `{"password":"long enough"}`,
+	"POST /v1/users/{user}/tokens":         `{}`,
+	"PUT /v1/roles/{role}":                 `{"verbs":["read"],"scopes":["*:*"]}`,
+	"POST /v1/admin/checkpoint":            `{"name":"one"}`,
 }
 
 // fill makes a path of a pattern.

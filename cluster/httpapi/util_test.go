@@ -43,7 +43,7 @@ type server struct {
 	api     *httpapi.API
 	handler http.Handler
 	users   *users
-	now     atomic.Int64
+	now     *atomic.Int64
 	log     *syncBuffer
 }
 
@@ -81,7 +81,7 @@ func openReplica(t testing.TB, fs vfs.FS, wall int64) *replica.Replica {
 // its options.
 func newServer(t testing.TB, change func(s *server, o *httpapi.Options)) *server {
 	t.Helper()
-	s := &server{t: t, fs: vfs.NewMem(), log: new(syncBuffer)}
+	s := &server{t: t, fs: vfs.NewMem(), now: new(atomic.Int64), log: new(syncBuffer)}
 	s.now.Store(start)
 	s.r = openReplica(t, s.fs, start)
 	s.serve(change)
