@@ -202,7 +202,7 @@ func TestLogins(t *testing.T) {
 		s.now.Add(60_000) // the brake is for another test
 		get(h).is(401, wire.Unauthorized)
 	}
-	get("Authorization: Bearer "+token.Token, "user: reader").is(401)
+	get("user: reader", "Authorization: Bearer "+token.Token).is(401)
 	get("Authorization: bearer " + token.Token).is(200)
 	get(basic("reader", token.Token)).is(200)
 	get(basic("", token.Token)).is(200)

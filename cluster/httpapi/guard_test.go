@@ -124,10 +124,10 @@ func TestGuard(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", page)
 	mux.Handle("/healthz", health)
-	s.handler = mux
+	all := s.api.Server(mux).Handler
 	get := func(path string, headers ...string) *response {
 		w := &recorder{header: make(http.Header)}
-		mux.ServeHTTP(w, request("GET", path, "", headers...))
+		all.ServeHTTP(w, request("GET", path, "", headers...))
 		return &response{t, &http.Response{StatusCode: w.status, Header: w.header}, w.text.String()}
 	}
 	get("/metrics").is(401)
@@ -135,6 +135,8 @@ func TestGuard(t *testing.T) {
 	get("/metrics", "user: operator").value("numbers")
 	get("/metrics", "user: operator", "Host: evil.org").is(403)
 	get("/healthz").value("ok")
+	get("/v1/whoami", "user: reader").is(200)
+	get("/v1").is(404)
 	get("/healthz", "Host: evil.org").is(403)
 }
 

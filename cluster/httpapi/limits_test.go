@@ -111,7 +111,7 @@ func (s *server) listen() string {
 	s.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.t, err)
-	srv := s.api.Server(s.handler)
+	srv := s.api.Server(nil)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(s.api.Listener(l)) }()
 	s.t.Cleanup(func() {
@@ -157,7 +157,7 @@ func TestSlowClients(t *testing.T) {
 	long := dial(t, addr)
 	fmt.Fprintf(long, "GET /v1/buckets HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n", strings.Repeat("x", 16<<10))
 	deaf := dial(t, addr)
-	must(t, deaf.(*net.TCPConn).SetReadBuffer(4096))
+	must(t, deaf.(*net.TCPConn).SetReadBuffer(64 << 10))
 	fmt.Fprintf(deaf, "GET %sbig HTTP/1.1\r\nHost: localhost\r\n\r\n", keys)
 	for _, c := range []struct {
 		name string
@@ -268,7 +268,7 @@ func TestShutdown(t *testing.T) {
 	s := newServer(t, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	srv := s.api.Server(s.handler)
+	srv := s.api.Server(nil)
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(s.api.Listener(l)) }()
 	c := dial(t, l.Addr().String())

@@ -166,7 +166,7 @@ func TestOpenAPIStatuses(t *testing.T) {
 	admin("DELETE", u+"clerk/tokens/x", "").is(400, wire.BadRequest)
 	admin("DELETE", u+fmt.Sprintf("clerk/tokens/%d", token.ID), "").is(204)
 	admin("DELETE", u+fmt.Sprintf("clerk/tokens/%d", token.ID), "").is(404, wire.NoSuch)
-	admin("POST", u+"admin/tokens", `{"label":"for ever"}`).is(201).json(&token)
+	admin("POST", u+"admin/tokens", `{"label":"for-ever"}`).is(201).json(&token)
 	admin("DELETE", u+"admin/password", "").is(204)
 	bearer := "Authorization: Bearer " + token.Token
 	s.do("DELETE", u+fmt.Sprintf("admin/tokens/%d", token.ID), "", bearer).is(409, wire.LastAdmin)

@@ -131,9 +131,7 @@ func (s *server) serve(change func(s *server, o *httpapi.Options)) {
 	}
 	s.api, err = httpapi.New(o)
 	must(t, err)
-	mux := http.NewServeMux()
-	mux.Handle("/v1/", s.api)
-	s.handler = mux
+	s.handler = s.api.Server(nil).Handler
 }
 
 // users is what keeps users: in memory, which is all that is left out.
