@@ -603,3 +603,19 @@ func TestAdministration(t *testing.T) {
 	_, err = c.Users(background)
 	wantIs(t, err, wire.NotAvailable)
 }
+
+// What has perhaps happened stays so, whatever the later attempts say.
+func TestPerhapsStays(t *testing.T) {
+	n := newNode(t)
+	n.meddle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if n.asked.Load() == 1 {
+			next.ServeHTTP(&lost{make(http.Header)}, r)
+			drop(w)
+		}
+		w.WriteHeader(503)
+		fmt.Fprint(w, `{"error":{"code":"overloaded","message":"m","definite":true}}`)
+	})
+	_, err := newClient(t, client.Options{Retries: 2}, n).Bucket("available").Increment(background, []byte("n"), 1)
+	wantIs(t, err, client.ErrIndeterminate)
+	wantIs(t, err, wire.Overloaded)
+}
