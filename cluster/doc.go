@@ -9,4 +9,6 @@
 //	access     users, roles, scopes, and the check of every operation          (pure)
 //	replica    the data of one node: partitions, records, buckets, on lsm      (no goroutines)
 //	resp       the server that Redis clients talk to, on any exec.Store
+//	httpapi    the HTTP API, on any httpapi.Store
+//	client     the Go client, over the HTTP API
 package cluster

@@ -290,3 +290,22 @@ func TestShutdown(t *testing.T) {
 	must(t, <-ended)
 	s.do("GET", keys+"k", "").value("xy")
 }
+
+// Maintenance takes its time, however short those for requests and answers are.
+func TestLongMaintenance(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	s := newServer(t, func(s *server, o *httpapi.Options) {
+		o.Settings.Limits = httpapi.Limits{ReadTime: 50 * time.Millisecond, WriteTime: 50 * time.Millisecond}
+		o.Upkeep = &slowUpkeep{o.Upkeep, begun, end}
+	})
+	c := dial(t, s.listen())
+	fmt.Fprintf(c, "POST /v1/admin/compact HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+	<-begun
+	time.Sleep(300 * time.Millisecond)
+	close(end)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	if res.StatusCode != 204 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -81,8 +82,7 @@ func openReplica(t testing.TB, fs vfs.FS, wall int64) *replica.Replica {
 // its options.
 func newServer(t testing.TB, change func(s *server, o *httpapi.Options)) *server {
 	t.Helper()
-	s := &server{t: t, fs: vfs.NewMem(), now: new(atomic.Int64), log: new(syncBuffer)}
-	s.now.Store(start)
+	s := &server{t: t, fs: vfs.NewMem(), now: newClock(), log: new(syncBuffer)}
 	s.r = openReplica(t, s.fs, start)
 	s.serve(change)
 	return s
@@ -322,4 +322,21 @@ type panicking struct{ httpapi.Store }
 
 func (panicking) Read(context.Context, string, []byte) (httpapi.Record, error) {
 	panic("a bug")
+}
+
+// failing is a store that says what clients are not to hear.
+type failing struct{ httpapi.Store }
+
+func (failing) Read(context.Context, string, []byte) (httpapi.Record, error) {
+	return httpapi.Record{}, errors.New("canary")
+}
+
+func (failing) Write(context.Context, string, httpapi.Write) (httpapi.Written, error) {
+	return httpapi.Written{}, errors.New("canary")
+}
+
+func newClock() *atomic.Int64 {
+	c := new(atomic.Int64)
+	c.Store(start)
+	return c
 }
