@@ -107,7 +107,7 @@ func words(line string) []string {
 		case quote != 0 && c == quote:
 			quote = 0
 		case quote != 0:
-			word += string(c)
+			word += line[i : i+1]
 		case c == '\'' || c == '"':
 			quote, in = c, true
 		case c == ' ':
@@ -116,7 +116,7 @@ func words(line string) []string {
 			}
 			word, in = "", false
 		default:
-			word, in = word+string(c), true
+			word, in = word+line[i:i+1], true
 		}
 	}
 	if in {
