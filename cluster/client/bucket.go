@@ -77,7 +77,7 @@ func (e *Entry) Found() bool { return e != nil && e.found }
 // those of every request.
 func (b *Bucket) Get(ctx context.Context, key []byte) (*Entry, error) {
 	r := b.request("get", http.MethodGet, key)
-	a, err := b.c.do(ctx, r, nil)
+	a, err := b.c.do(ctx, r)
 	if a == nil {
 		return nil, err
 	}
@@ -257,7 +257,7 @@ func (b *Bucket) write(ctx context.Context, r *request, key []byte, opts []Write
 		return nil, &Error{Op: r.op, Err: err}
 	}
 	w.apply(r)
-	a, err := b.c.do(ctx, r, nil)
+	a, err := b.c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -97,10 +97,9 @@ type answer struct {
 	body   []byte
 }
 
-// do sends r until it is answered or there is no point in it any more. An answer whose
-// status is below 400, or ok, is returned; all others are errors, with the answer if
-// there is one.
-func (c *Client) do(ctx context.Context, r *request, ok func(status int) bool) (*answer, error) {
+// do sends r until it is answered or there is no point in it any more. An answer with a
+// status of 400 and more is an error, and returned beside it.
+func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 	named := r.header.Get(wire.HeaderRequestID) != ""
 	at := c.at.Load()
 	perhaps := false // an attempt may have changed something
@@ -116,7 +115,7 @@ func (c *Client) do(ctx context.Context, r *request, ok func(status int) bool) (
 		var pause time.Duration
 		same := false // the next attempt has to go to the same node
 		switch {
-		case err == nil && (a.status < 400 || ok != nil && ok(a.status)):
+		case err == nil && a.status < 400:
 			c.at.Store(at)
 			return a, nil
 		case err == nil:
@@ -237,7 +236,7 @@ func (c *Client) call(ctx context.Context, r *request, in, out any) error {
 		r.body = b
 		r.set("Content-Type", wire.JSON)
 	}
-	a, err := c.do(ctx, r, nil)
+	a, err := c.do(ctx, r)
 	if err != nil || out == nil {
 		return err
 	}

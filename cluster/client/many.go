@@ -211,7 +211,7 @@ func (b *Bucket) page(ctx context.Context, o *ScanOptions, cursor string) ([]Ite
 	if len(q) > 0 {
 		r.path += "?" + q.Encode()
 	}
-	a, err := b.c.do(ctx, r, nil)
+	a, err := b.c.do(ctx, r)
 	if err != nil {
 		return nil, "", err
 	}

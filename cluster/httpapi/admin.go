@@ -96,7 +96,9 @@ func (c *call) maintain(what string, do func(u Upkeep) error) error {
 		return wire.Errorf(wire.Busy, "another flush, compaction or checkpoint is under way").WithHint("try again when it is done")
 	}
 	defer c.api.upkeep.Unlock()
-	// The server's deadline for answers is for answers that are there.
+	// The server's deadlines are for requests and answers that are there. That for reading
+	// would end the context in the middle.
+	_ = c.rc.SetReadDeadline(noDeadline)
 	_ = c.rc.SetWriteDeadline(noDeadline)
 	if err := do(u); err != nil {
 		return err

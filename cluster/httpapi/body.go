@@ -13,8 +13,12 @@ import (
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
 )
 
-// readStep is what a body is read by, and what gives it a second more.
-const readStep = 64 << 10
+// readStep is what gives a body a second more, and an answer WriteTime. firstStep is what
+// is charged for a body before anything of it is there.
+const (
+	readStep  = 64 << 10
+	firstStep = 4 << 10
+)
 
 // body reads the body, at most limit bytes, and charges what it occupies as it grows.
 func (c *call) body(limit int) ([]byte, error) {
@@ -34,7 +38,7 @@ func (c *call) body(limit int) ([]byte, error) {
 			// What the header says decides at most the first step.
 			grow := max(cap(buf), 512)
 			if cap(buf) == 0 && r.ContentLength > 0 {
-				grow = int(min(r.ContentLength+1, readStep))
+				grow = int(min(r.ContentLength+1, firstStep))
 			}
 			grow = min(grow, limit+1-cap(buf))
 			if grow <= 0 {
@@ -76,10 +80,19 @@ func (c *call) extendRead() {
 	}
 }
 
-// extendWrite gives the client time to take n more bytes.
-func (c *call) extendWrite(n int) {
-	if t := c.set.WriteTime; t > 0 {
-		_ = c.rc.SetWriteDeadline(time.Now().Add(t + time.Duration(n/readStep)*time.Second))
+// push sends b, and gives the client WriteTime for each part of it.
+func (c *call) push(b []byte) error {
+	for {
+		part := b[:min(len(b), readStep)]
+		if t := c.set.WriteTime; t > 0 {
+			_ = c.rc.SetWriteDeadline(time.Now().Add(t))
+		}
+		if _, err := c.out.Write(part); err != nil {
+			return err
+		}
+		if b = b[len(part):]; len(b) == 0 {
+			return nil
+		}
 	}
 }
 

@@ -236,18 +236,16 @@ func (c *call) send(status int, contentType string, b []byte) error {
 	h := c.out.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
-	c.extendWrite(len(b))
 	c.out.WriteHeader(status)
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
-	_, _ = c.out.Write(b) // the client has gone
+	_ = c.push(b) // or the client has gone
 	return nil
 }
 
 // empty answers 204.
 func (c *call) empty() error {
-	c.extendWrite(0)
 	c.out.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -5,9 +5,8 @@
 // # Use
 //
 //	api, err := httpapi.New(httpapi.Options{Store: store, Access: &httpapi.Access{Door: door, Policy: policy}})
-//	mux.Handle("/v1/", api)
 //	mux.Handle("/metrics", api.Guard(access.Status, metrics))
-//	server := api.Server(mux)
+//	server := api.Server(mux) // the API, and mux beside /v1/
 //	err = server.Serve(api.Listener(listener))
 //
 // and with curl:

@@ -87,39 +87,39 @@ func getKey(c *call) error {
 	if cond.Match.Set && !cond.Match.has(rec.Tag) {
 		return preconditionFailed()
 	}
-	h.Set("Vary", "Accept")
-	form, suffix := formRaw, ""
+	return c.represent(key, &rec, &cond, latest)
+}
+
+// represent sends a record that has a value: its bytes or the document.
+func (c *call) represent(key []byte, rec *Record, cond *Condition, latest bool) error {
+	h, asked := c.out.Header(), prefersJSON(c.r.Header.Values("Accept"))
+	h.Add("Vary", "Accept")
+	several, document, suffix := len(rec.Values) > 1, false, ""
 	switch {
-	case latest && len(rec.Values) > 1:
+	case latest && several:
 		suffix = suffixLatest
-	case !latest && prefersJSON(c.r.Header.Values("Accept")), !latest && len(rec.Values) > 1:
-		form, suffix = formJSON, suffixJSON
+	case !latest && (several || asked):
+		document, suffix = true, suffixJSON
 	}
 	h.Set("ETag", etag(rec.Tag, suffix))
 	if cond.NoneMatch.Set && cond.NoneMatch.has(rec.Tag) && c.sameForm(suffix) {
 		c.out.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	if form == formRaw {
-		if v := rec.Values[0]; v.Expiry != 0 {
+	if !document {
+		if v := &rec.Values[0]; v.Expiry != 0 {
 			h.Set(wire.HeaderTTL, wire.Seconds(v.TTL).String())
 		}
 		return c.send(http.StatusOK, wire.Raw, rec.Values[0].Data)
 	}
-	status := http.StatusOK
-	if len(rec.Values) > 1 && !prefersJSON(c.r.Header.Values("Accept")) {
-		status = http.StatusMultipleChoices
-	}
 	if err := c.charge(2 * rec.size()); err != nil {
 		return err
 	}
-	return c.reply(status, entry(key, &rec))
+	if several && !asked {
+		return c.reply(http.StatusMultipleChoices, entry(key, rec))
+	}
+	return c.reply(http.StatusOK, entry(key, rec))
 }
-
-const (
-	formRaw = iota
-	formJSON
-)
 
 // sameForm says whether If-None-Match has the tag of the form that would be sent, and not
 // only that of another one: a client that has the bytes has not the document.
@@ -188,10 +188,8 @@ func prefersJSON(accept []string) bool {
 				}
 			}
 			switch strings.ToLower(strings.TrimSpace(name)) {
-			case wire.JSON, "application/*":
-				if strings.EqualFold(strings.TrimSpace(name), wire.JSON) {
-					json = max(json, q)
-				}
+			case wire.JSON:
+				json = max(json, q)
 			case wire.Raw:
 				raw = max(raw, q)
 			}

@@ -147,8 +147,7 @@ func (s *stream) send() error {
 		s.c.out.Header().Set("Content-Type", s.contentType)
 		s.c.out.WriteHeader(http.StatusOK)
 	}
-	s.c.extendWrite(len(s.buf))
-	if _, err := s.c.out.Write(s.buf); err != nil {
+	if err := s.c.push(s.buf); err != nil {
 		return errGone
 	}
 	s.buf = s.buf[:0]

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,14 +15,23 @@ import (
 
 var noDeadline time.Time
 
-// Server returns a server for h, which contains the API, with the limits of now: a header
-// that does not end, a client that says nothing and a body that crawls are cut off. The
-// caller sets TLSConfig if there is to be TLS, calls Serve or ServeTLS with a listener
-// from Listener, and Shutdown.
+// Server returns a server for the API, and for h, which may be nil, with what is not
+// under /v1/. It has the limits of now: a header that does not end, a client that says
+// nothing and a body that crawls are cut off. The caller sets TLSConfig if there is to
+// be TLS, calls Serve or ServeTLS with a listener from Listener, and Shutdown.
+//
+// The API must not be behind an http.ServeMux, which redirects /v1/…/keys/a//b to another
+// key.
 func (a *API) Server(h http.Handler) *http.Server {
 	set := a.set.Load()
 	return &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if h != nil && !strings.HasPrefix(r.URL.Path, "/v1/") {
+				h.ServeHTTP(w, r)
+				return
+			}
+			a.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: set.HeaderTime,
 		ReadTimeout:       set.ReadTime, // moved on by each call that reads a body
 		WriteTimeout:      set.ReadTime + set.WriteTime,

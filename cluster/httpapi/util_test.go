@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,7 +44,7 @@ type server struct {
 	api     *httpapi.API
 	handler http.Handler
 	users   *users
-	now     atomic.Int64
+	now     *atomic.Int64
 	log     *syncBuffer
 }
 
@@ -81,8 +82,7 @@ func openReplica(t testing.TB, fs vfs.FS, wall int64) *replica.Replica {
 // its options.
 func newServer(t testing.TB, change func(s *server, o *httpapi.Options)) *server {
 	t.Helper()
-	s := &server{t: t, fs: vfs.NewMem(), log: new(syncBuffer)}
-	s.now.Store(start)
+	s := &server{t: t, fs: vfs.NewMem(), now: newClock(), log: new(syncBuffer)}
 	s.r = openReplica(t, s.fs, start)
 	s.serve(change)
 	return s
@@ -131,9 +131,7 @@ func (s *server) serve(change func(s *server, o *httpapi.Options)) {
 	}
 	s.api, err = httpapi.New(o)
 	must(t, err)
-	mux := http.NewServeMux()
-	mux.Handle("/v1/", s.api)
-	s.handler = mux
+	s.handler = s.api.Server(nil).Handler
 }
 
 // users is what keeps users: in memory, which is all that is left out.
@@ -317,4 +315,28 @@ func (u *slowUpkeep) Compact(ctx context.Context) error {
 	close(u.begun)
 	<-u.end
 	return u.Upkeep.Compact(ctx)
+}
+
+// panicking is a store with a bug.
+type panicking struct{ httpapi.Store }
+
+func (panicking) Read(context.Context, string, []byte) (httpapi.Record, error) {
+	panic("a bug")
+}
+
+// failing is a store that says what clients are not to hear.
+type failing struct{ httpapi.Store }
+
+func (failing) Read(context.Context, string, []byte) (httpapi.Record, error) {
+	return httpapi.Record{}, errors.New("canary")
+}
+
+func (failing) Write(context.Context, string, httpapi.Write) (httpapi.Written, error) {
+	return httpapi.Written{}, errors.New("canary")
+}
+
+func newClock() *atomic.Int64 {
+	c := new(atomic.Int64)
+	c.Store(start)
+	return c
 }
