@@ -18,8 +18,14 @@ func TestAllocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
 	}
+	for _, d := range []lsm.Durability{lsm.None, lsm.OS, lsm.Sync} {
+		t.Run(d.String(), func(t *testing.T) { countAllocations(t, d) })
+	}
+}
+
+func countAllocations(t *testing.T, d lsm.Durability) {
 	o := onLoopback(t, vfs.NewMem())
-	o.Bucket.Durability, o.Memory = lsm.None, 64<<20
+	o.Bucket.Durability, o.Memory = d, 64<<20
 	n := start(t, o)
 	conn, err := net.Dial("tcp", n.RESPAddr().String())
 	must(t, err)

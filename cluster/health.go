@@ -33,6 +33,7 @@ type trouble struct {
 	background      atomic.Uint64
 	corruptions     atomic.Uint64
 	failures        atomic.Uint64 // requests that the store failed for a reason that clients are told
+	damaged         atomic.Uint64 // requests that met damage
 }
 
 // noSpaceFor is how long the node is not ready after the disk was full.
@@ -62,8 +63,12 @@ func (n *Node) engineEvent(e lsm.Event) {
 	}
 }
 
-// storeFailed takes errors of which clients hear the kind only.
+// storeFailed takes errors of which clients hear the kind only, or nothing.
 func (n *Node) storeFailed(err error) {
+	if errors.Is(err, lsm.ErrCorruption) {
+		n.trouble.damaged.Add(1)
+		return
+	}
 	n.trouble.failures.Add(1)
 	n.full(err)
 }

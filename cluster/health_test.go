@@ -1,9 +1,11 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -170,5 +172,47 @@ func TestStalled(t *testing.T) {
 	n.beat.Store(int64(-2 * stallAfter))
 	if codes(n.Live()) != ReasonStalled {
 		t.Error(n.Live())
+	}
+}
+
+// A record that makes no sense fails the requests that meet it, is counted and logged,
+// and found by upkeep though nobody asks for it.
+func TestDamage(t *testing.T) {
+	clock, log := &testClock{}, &lockedBuffer{}
+	clock.ms.Store(1_800_000_000_000)
+	o := onLoopback(t, vfs.NewMem())
+	o.Clock, o.Logger = clock.now, slog.New(slog.NewTextHandler(log, nil))
+	n := start(t, o)
+	c := dial(t, n)
+	c.Want("+OK", "SET damaged v")
+	c.Want("+OK", "SET sound v")
+	it, err := n.replica.Engine().NewIter(nil)
+	must(t, err)
+	var at []byte
+	for it.First(); it.Valid(); it.Next() {
+		if bytes.HasSuffix(it.Key(), []byte("damaged")) {
+			at = bytes.Clone(it.Key())
+		}
+	}
+	must(t, it.Close())
+	must(t, n.replica.Engine().Put(at, []byte("nonsense")))
+	for _, line := range []string{"GET damaged", "SET damaged w", "STRLEN damaged"} {
+		if got := c.Line(line).String(); got != "-ERR internal error, the server's log has more" {
+			t.Errorf("%s: %s", line, got)
+		}
+	}
+	c.Want(`"v"`, "GET sound")
+	if m := n.Metrics(); m.Damaged < 3 || codes(m.Ready) != "" {
+		t.Errorf("%d damaged, %v", m.Damaged, m.Ready)
+	}
+	clock.ms.Add(verifyAgain.Milliseconds() + 1000)
+	eventually(t, "found", func() bool { return n.Metrics().Upkeep.Walks > 0 })
+	if u := n.Metrics().Upkeep; u.Bad != 1 {
+		t.Errorf("%+v", u)
+	}
+	for _, want := range []string{"command failed", "a record is damaged", `key \"damaged\"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, log.String())
+		}
 	}
 }

@@ -36,6 +36,7 @@ type Metrics struct {
 	BackgroundErrors uint64 // of the engine
 	Corruptions      uint64 // that the engine has met
 	StoreFailures    uint64 // requests over RESP that failed for want of space, a failed sync and the like
+	Damaged          uint64 // requests over RESP that met damage, of files or records
 }
 
 // BucketMetrics tells about a bucket.
@@ -84,6 +85,7 @@ func (n *Node) Metrics() *Metrics {
 			Replayed: n.opened.replayed, Dropped: n.opened.dropped, Took: n.opened.took,
 		},
 		BackgroundErrors: n.trouble.background.Load(), Corruptions: n.trouble.corruptions.Load(), StoreFailures: n.trouble.failures.Load(),
+		Damaged: n.trouble.damaged.Load(),
 	}
 	if n.httpListen != nil {
 		m.HTTP = n.httpListen.metrics()

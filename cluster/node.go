@@ -62,9 +62,10 @@ type Node struct {
 	failed               chan error     // of listeners
 	goroutines           sync.WaitGroup // of the node itself
 
-	closing  sync.Once
-	closed   chan struct{}
-	closeErr error
+	closing   sync.Once
+	closed    chan struct{}
+	storeErr  error // of closing the store
+	clientErr error // of waiting for clients
 }
 
 // The phases of a node, in their order.

@@ -110,15 +110,20 @@ func (n *Node) answerOpening(w http.ResponseWriter, r *http.Request) {
 // could be made durable, or is that of ctx. Calls after the first wait for it, and
 // return the same.
 func (n *Node) Shutdown(ctx context.Context) error {
+	n.end(ctx)
+	return errors.Join(n.storeErr, n.clientErr)
+}
+
+// end is Shutdown without its result.
+func (n *Node) end(ctx context.Context) {
 	n.closing.Do(func() {
-		n.closeErr = n.shutdown(ctx)
+		n.shutdown(ctx)
 		n.phase.Store(phaseClosed)
 		close(n.closed)
 	})
-	return n.closeErr
 }
 
-func (n *Node) shutdown(ctx context.Context) error {
+func (n *Node) shutdown(ctx context.Context) {
 	n.phase.Store(phaseStopping)
 	n.log.Info("stopping")
 	var errs [2]error
@@ -137,13 +142,12 @@ func (n *Node) shutdown(ctx context.Context) error {
 	}
 	n.cancel()
 	n.goroutines.Wait()
-	err := n.replica.Close()
-	if err != nil {
-		n.log.Error("the store was not closed in order", "err", err)
+	n.clientErr = errors.Join(errs[0], errs[1])
+	if n.storeErr = n.replica.Close(); n.storeErr != nil {
+		n.log.Error("the store was not closed in order", "err", n.storeErr)
 	} else {
 		n.log.Info("stopped")
 	}
-	return errors.Join(err, errs[0], errs[1])
 }
 
 // Close is Shutdown that waits for no client. What was acknowledged is durable
@@ -151,10 +155,8 @@ func (n *Node) shutdown(ctx context.Context) error {
 func (n *Node) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := n.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	n.end(ctx)
+	return n.storeErr
 }
 
 // limitListener bounds the connections of HTTP, in all and from one address. One too many

@@ -36,6 +36,8 @@ func TestAllocations(t *testing.T) {
 	absent := []byte("absent")
 	batch := db.NewBatch()
 	v := val(1, 100)
+	done := make(chan error, 1)
+	committed := func(_ uint64, err error) { done <- err }
 	for _, c := range []struct {
 		name string
 		max  float64
@@ -52,6 +54,12 @@ func TestAllocations(t *testing.T) {
 			batch.Reset()
 			must(t, batch.Put(absent[:3], v))
 			must(t, batch.Commit(lsm.OS))
+		}},
+		{"reused batch without waiting", 1, func() {
+			batch.Reset()
+			must(t, batch.Put(absent[:3], v))
+			batch.CommitAsync(lsm.OS, committed)
+			must(t, <-done)
 		}},
 		{"seek and ten steps", 1, func() {
 			it, err := db.NewIter(nil)

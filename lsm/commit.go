@@ -93,7 +93,7 @@ func (b *Batch) CommitAsync(d Durability, done func(seq uint64, err error)) {
 
 // lead leads on another goroutine, or here if the DB has been closed.
 func (db *DB) lead() {
-	if !db.spawn(db.leadAsync) {
+	if !db.spawnLeader() {
 		db.leadAsync()
 	}
 }

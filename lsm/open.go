@@ -59,6 +59,10 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	db.cond = sync.NewCond(&db.mu)
 	db.stepped = opts.Executor != nil
 	db.work.exec = opts.Executor
+	db.work.lead = func() {
+		defer db.work.wait.Done()
+		db.leadAsync()
+	}
 	db.tables = make(map[base.FileNum]*table)
 	db.files.n = make(map[base.FileNum]int)
 	db.bad = make(map[base.FileNum]bool)

@@ -16,6 +16,20 @@ type work struct {
 	jobs   []func() // not yet run; only with an Executor
 	closed bool
 	wait   sync.WaitGroup
+	lead   func() // leads commits and is done; made once, so that a commit allocates nothing
+}
+
+// spawnLeader is spawn of leadAsync for a DB without an Executor, without allocations.
+func (db *DB) spawnLeader() bool {
+	w := &db.work
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.wait.Add(1)
+	go w.lead()
+	return true
 }
 
 // spawn runs fn aside and reports whether it will.

@@ -25,8 +25,8 @@ var (
 )
 
 type planted struct {
-	name, what, file, test string
-	old, new               string
+	what, file, test string
+	old, new         string
 }
 
 // TestPlanted sees that every planted bug fits the package as it is; with -planted.all

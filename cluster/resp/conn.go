@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -229,7 +230,7 @@ func (c *conn) kill() { c.end(&c.srv.counters.closedKill, "killed") }
 // count notes why a connection ends.
 func (c *conn) count(n *atomic.Uint64, why string) {
 	n.Add(1)
-	c.srv.opts.Logger.Info("connection closed", "client", c.id, "addr", c.addr, "reason", why)
+	c.srv.logLine(&c.srv.logged.ends, slog.LevelInfo, "connection closed", "client", c.id, "addr", c.addr, "reason", why)
 }
 
 // source is the connection as the Reader sees it.

@@ -1,6 +1,8 @@
 package resp
 
 import (
+	"log/slog"
+
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
 	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
 	"github.com/ringwood-kv/ringwood/cluster/resp/wire"
@@ -111,7 +113,7 @@ func (c *conn) told(err error) wire.Error {
 	if e, ok := err.(wire.Error); ok {
 		return e
 	}
-	c.srv.opts.Logger.Error("request failed", "client", c.id, "err", err)
+	c.srv.logLine(&c.srv.logged.failures, slog.LevelError, "request failed", "client", c.id, "err", err)
 	return "ERR internal error, the server's log has more"
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type Server struct {
 
 	counters counters
 	base     statBase
+	logged   struct{ failures, logins, ends lines }
 
 	// tick is the time in milliseconds that the supervisor writes down at each of its
 	// rounds: precise enough for timeouts, and cheap to read.
@@ -81,7 +83,7 @@ func (s *Server) report(c *command.Command, err error) {
 	if c != nil {
 		name = c.Name
 	}
-	s.opts.Logger.Error("command failed", "command", name, "err", err)
+	s.logLine(&s.logged.failures, slog.LevelError, "command failed", "command", name, "err", err)
 }
 
 // now reads the clock and updates tick.

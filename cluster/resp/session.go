@@ -2,6 +2,7 @@ package resp
 
 import (
 	"errors"
+	"log/slog"
 	"strconv"
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/internal/option"
@@ -57,7 +58,7 @@ func (c *conn) login(name, password []byte) error {
 	u, err := a.Login(c.nc.RemoteAddr(), name, password)
 	if err != nil || u == nil {
 		c.srv.counters.loginFailures.Add(1)
-		c.srv.opts.Logger.Warn("login failed", "client", c.id, "addr", c.addr, "err", err)
+		c.srv.logLine(&c.srv.logged.logins, slog.LevelWarn, "login failed", "client", c.id, "addr", c.addr, "err", err)
 		var e wire.Error
 		if errors.As(err, &e) {
 			return e

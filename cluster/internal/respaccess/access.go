@@ -69,8 +69,12 @@ func (a *Access) Exists(name []byte) bool { return a.o.Exists(string(name)) }
 
 // Login implements resp.Access.
 func (a *Access) Login(addr net.Addr, name, password []byte) (resp.User, error) {
-	if u := a.Default(addr); u != nil && string(name) == access.DefaultUser {
-		return u, nil // as Redis: any password is right for a user who needs none
+	if policy := a.o.Policy(); !policy.LoginRequired() {
+		if u := a.Default(addr); u != nil && string(name) == access.DefaultUser {
+			return u, nil // as Redis: any password is right for a user who needs none
+		}
+		// There is nobody whose password could be guessed: no hash, and no brake.
+		return nil, told(&access.LoginError{User: string(name), Reason: access.UnknownUser})
 	}
 	ctx, cancel := context.WithTimeout(a.o.Context, a.o.LoginTimeout)
 	defer cancel()

@@ -25,6 +25,7 @@ var actors = map[string][]string{
 	"other-db":    {"read+scan+write+delete db1:"},
 	"mover":       {"read+delete available:p:", "write db1:"},
 	"watcher":     {"status *:"},
+	"mixed":       {"read+write available:q:", "scan available:p:"},
 }
 
 // may is what the documentation of package access says about one key.

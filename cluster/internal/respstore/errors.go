@@ -57,5 +57,8 @@ func (s *Store) told(err error) error {
 			return &failure{k.told, err}
 		}
 	}
+	if f := s.opts.Failed; f != nil && errors.Is(err, replica.ErrCorruption) {
+		f(err)
+	}
 	return err
 }

@@ -23,7 +23,7 @@ type Options struct {
 	// is certain to succeed. It returns at once and does not keep the key.
 	Touched func(bucket string, key []byte, write bool)
 	// Failed, if not nil, is called with each error of the replica of which clients are
-	// told the kind only.
+	// told the kind only, and with damage.
 	Failed func(error)
 }
 
