@@ -76,15 +76,15 @@ func complete(words []string, w io.Writer) {
 		words = []string{""}
 	}
 	last := words[len(words)-1]
-	for _, x := range candidates(words[:len(words)-1]) {
+	for _, x := range candidates(words[:len(words)-1], last) {
 		if strings.HasPrefix(x.text, last) {
 			fmt.Fprintf(w, "%s\t%s\n", x.text, x.what)
 		}
 	}
 }
 
-// candidates returns what can follow whole words.
-func candidates(before []string) (all []candidate) {
+// candidates returns what can follow whole words, where last has been begun.
+func candidates(before []string, last string) (all []candidate) {
 	list := commands()
 	if len(before) == 0 {
 		for _, c := range list {
@@ -111,12 +111,13 @@ func candidates(before []string) (all []candidate) {
 	if err != nil {
 		return nil
 	}
-	return c.candidates(rest)
+	return c.candidates(rest, last)
 }
 
 // candidates returns what can follow the words after a command: values of an argument
-// where there is a choice, and flags. After a flag with a value nothing is known.
-func (c *command) candidates(rest []string) (all []candidate) {
+// where there is a choice, and flags, where no argument is missing or one has been begun.
+// After a flag with a value nothing is known.
+func (c *command) candidates(rest []string, last string) (all []candidate) {
 	set := c.flagSet(new(call))
 	n := 0 // arguments
 	for i := 0; i < len(rest); i++ {
@@ -132,10 +133,14 @@ func (c *command) candidates(rest []string) (all []candidate) {
 			}
 		}
 	}
-	if words := strings.Fields(c.args); n < len(words) && strings.Contains(words[n], "|") {
+	words := strings.Fields(c.args)
+	if n < len(words) && strings.Contains(words[n], "|") {
 		for choice := range strings.SplitSeq(words[n], "|") {
 			all = append(all, candidate{choice, c.name + " " + choice})
 		}
+	}
+	if n < len(words) && !strings.HasPrefix(last, "-") {
+		return all
 	}
 	set.VisitAll(func(f *pflag.Flag) { all = append(all, candidate{"--" + f.Name, f.Usage}) })
 	return all

@@ -28,12 +28,17 @@ func (p *program) handler(n *cluster.Node) http.Handler {
 		return http.NotFoundHandler() // open returns the error
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", p.api)
 	mux.Handle("GET /metrics", p.api.Guard(access.Status, m.Handler()))
 	mux.Handle("GET /healthz", p.api.Guard(0, health("live", n.Live)))
 	mux.Handle("GET /readyz", p.api.Guard(0, health("ready", n.Ready)))
 	mux.Handle("/", p.api.Guard(0, http.HandlerFunc(elsewhere)))
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") { // a ServeMux would redirect some keys to others
+			p.api.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // elsewhere tells somebody who tries the address where to go.

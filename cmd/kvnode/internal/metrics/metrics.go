@@ -14,6 +14,7 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/ringwood-kv/ringwood/cluster"
+	"github.com/ringwood-kv/ringwood/cluster/access"
 	"github.com/ringwood-kv/ringwood/cluster/httpapi"
 )
 
@@ -59,6 +61,8 @@ func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. It takes one picture of the node for all.
 func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 	s := &source{Metrics: m.node()}
+	// Those that no client can name are the node's own.
+	s.Buckets = slices.DeleteFunc(s.Buckets, func(b cluster.BucketMetrics) bool { return !access.ValidName(b.Name) })
 	if m.api != nil {
 		api := m.api()
 		s.api = &api
