@@ -93,7 +93,6 @@ func TestSecured(t *testing.T) {
 	}
 }
 
-
 // SIGHUP changes what can be changed, says what cannot, and leaves everything as it was
 // when the file is wrong.
 func TestReload(t *testing.T) {
