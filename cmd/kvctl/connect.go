@@ -167,8 +167,7 @@ func (l *login) tls() (*tls.Config, error) {
 	return c, nil
 }
 
-// connect returns a client, and a context that ends when --timeout does. Both live as long
-// as the process, which is short.
+// connect returns a client, and a context that ends when --timeout does, or the command.
 func (c *call) connect(change func(*client.Options)) (context.Context, *client.Client, error) {
 	password, token, err := c.login.settle()
 	if err != nil {
@@ -196,10 +195,19 @@ func (c *call) connect(change func(*client.Options)) (context.Context, *client.C
 		return nil, nil, err
 	}
 	ctx := context.Background()
+	c.end()
 	if c.login.timeout > 0 && (!c.slow() || c.changed("timeout")) {
-		ctx, _ = context.WithTimeout(ctx, c.login.timeout) //nolint:govet // it lives as long as the process
+		ctx, c.cancel = context.WithTimeout(ctx, c.login.timeout)
 	}
 	return ctx, node, nil
+}
+
+// end gives back what connect has taken.
+func (c *call) end() {
+	if c.cancel != nil {
+		c.cancel()
+		c.cancel = nil
+	}
 }
 
 // slow reports whether a command takes as long as it takes.

@@ -75,7 +75,7 @@ func advice(err error) string {
 		return "use a name in --addr that is in the certificate of the node"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "the node speaks no TLS there: write http:// in --addr"
-	case strings.Contains(err.Error(), "malformed HTTP response"), errors.Is(err, client.ErrAnswer):
+	case strings.Contains(err.Error(), "malformed HTTP response"), errors.Is(err, client.ErrAnswer), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return "see whether --addr is the HTTP address of a node, not that of RESP, and whether it takes https://"
 	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &dns):
 		return "see whether kvnode runs there: --addr or KVCTL_ADDR is its --http-addr"
@@ -83,9 +83,7 @@ func advice(err error) string {
 		return "the node did not answer in time: see kvctl health, its log, and --timeout"
 	case errors.Is(err, client.ErrIndeterminate):
 		return "read the key: the write may have happened"
-	case errors.Is(err, inspect.ErrNoStore):
-		return "check the path; a store is a directory with a file named CURRENT in it"
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, inspect.ErrNoStore), errors.Is(err, fs.ErrNotExist):
 		return "check the path; a store is a directory with a file named CURRENT in it"
 	case errors.Is(err, fs.ErrPermission):
 		return "run kvctl as the user who owns the files"

@@ -100,8 +100,9 @@ type call struct {
 	opts  *inspect.Options
 
 	// Of a node.
-	login login
-	node  nodeFlags
+	login  login
+	node   nodeFlags
+	cancel func() // of the context; nil if there is none
 }
 
 // commands returns all commands. It is a function because completion asks for them too.
@@ -228,6 +229,7 @@ func (c *command) start(args []string, stdin io.Reader, stdout, stderr io.Writer
 	x.opts = &inspect.Options{Progress: bar.show}
 	err := c.run(x)
 	bar.clear()
+	x.end()
 	return err
 }
 

@@ -159,7 +159,7 @@ func TestUsers(t *testing.T) {
 	c.run(0, "there are no users", "users", "list")
 	c.run(0, "nobody has to log in", "whoami")
 	c.run(1, "next: ", "users", "add", "app", "--grant", "writer=available:*")
-	c.run(1, "next: ", "users", "add", "admin", "--grant", "admin", "--new-password-file", secretFile(t, "short"))
+	c.run(1, "8", "users", "add", "admin", "--grant", "admin", "--new-password-file", secretFile(t, "short"))
 	c.run(0, "administrator", "users", "add", "admin", "--grant", "admin", "--new-password-file", secret)
 	c.run(1, "next: log in by --user", "status")
 	c.run(1, "next: log in by --user", "status", "--user", "admin", "--password-file", secretFile(t, "another password"))
@@ -214,7 +214,7 @@ func TestUsers(t *testing.T) {
 	admin.run(1, "--force", "users", "drop", "admin")
 	admin.run(0, "is gone", "users", "drop", "admin", "--force")
 	c.run(0, "there are no users", "users", "list")
-	if log := p.Log(); strings.Contains(log, "password\"") && strings.Contains(log, "a good password") || strings.Contains(log, token) {
+	if log := p.Log(); strings.Contains(log, "a good password") || strings.Contains(log, "the next password") || strings.Contains(log, token) {
 		t.Error("a secret is in the log of the node")
 	}
 }

@@ -184,7 +184,7 @@ func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
 			return exitFailed
 		case err := <-stopped:
 			switch {
-			case errors.Is(err, context.DeadlineExceeded):
+			case onlyLate(err):
 				p.log.Warn("some clients did not get their answers within shutdown-grace; the store is closed in order", "err", err)
 			case err != nil:
 				p.log.Error("the store was not closed in order: what was acknowledged is as durable as its bucket promises", "err", err)
@@ -193,6 +193,19 @@ func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
 			return code
 		}
 	}
+}
+
+// onlyLate reports whether nothing went wrong but that clients had to be cut off.
+func onlyLate(err error) bool {
+	if all, ok := err.(interface{ Unwrap() []error }); ok { // of errors.Join
+		for _, e := range all.Unwrap() {
+			if !errors.Is(e, context.DeadlineExceeded) {
+				return false
+			}
+		}
+		return true
+	}
+	return errors.Is(err, context.DeadlineExceeded)
 }
 
 // shutdown gives requests that are under way their time.

@@ -123,6 +123,8 @@ func TestMetricsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, x := range problems {
-		t.Errorf("%s: %s", x.Metric, x.Text)
+		if strings.HasPrefix(x.Metric, "ringwood_") { // the others are the library's
+			t.Errorf("%s: %s", x.Metric, x.Text)
+		}
 	}
 }

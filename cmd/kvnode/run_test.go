@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -45,6 +47,20 @@ func TestNotify(t *testing.T) {
 	wait("WATCHDOG=1")
 	p.Stop(t)
 	wait("STOPPING=1")
+}
+
+// What a stop has to say is told apart: clients that were cut off, and a store that could
+// not be closed.
+func TestOnlyLate(t *testing.T) {
+	late, other := context.DeadlineExceeded, errors.New("the disk")
+	for _, x := range []struct {
+		err  error
+		want bool
+	}{{late, true}, {errors.Join(late, late), true}, {errors.Join(other, late), false}, {other, false}} {
+		if got := onlyLate(x.err); got != x.want {
+			t.Errorf("%v: %v", x.err, got)
+		}
+	}
 }
 
 // Profiles are on an address of their own, for this machine.
