@@ -75,7 +75,7 @@ func advice(err error) string {
 		return "use a name in --addr that is in the certificate of the node"
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return "the node speaks no TLS there: write http:// in --addr"
-	case strings.Contains(err.Error(), "malformed HTTP response"), errors.Is(err, client.ErrAnswer), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case strings.Contains(err.Error(), "malformed HTTP"), errors.Is(err, client.ErrAnswer), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
 		return "see whether --addr is the HTTP address of a node, not that of RESP, and whether it takes https://"
 	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &dns):
 		return "see whether kvnode runs there: --addr or KVCTL_ADDR is its --http-addr"

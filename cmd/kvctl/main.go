@@ -30,7 +30,9 @@ const (
 
 const help = `kvctl looks after stores: nodes that run, over HTTP, and the files of a store.
 
-Usage, for a node (kvnode) that runs:
+Usage: kvctl COMMAND …
+
+For a node (kvnode) that runs:
   kvctl status                                   what it is, how it is, and how much is in it
   kvctl health                                   does it take requests, and if not, why
   kvctl get|put|del|incr BUCKET KEY …            read and write, with siblings and contexts
@@ -44,7 +46,7 @@ Usage, for a node (kvnode) that runs:
   kvctl config                                   its settings, and where they come from
   kvctl flush|compact|checkpoint                 maintenance
 
-Usage, for files (DIR is the directory that a program gave to lsm.Open, or --data-dir):
+For files (DIR is the directory that a program gave to lsm.Open, or --data-dir):
   kvctl check DIR                                every checksum and invariant of a store
   kvctl dump wal|table|blob|manifest FILE_OR_DIR what is in a file, or in all of a store
   kvctl stats DIR                                levels, blob files, filters, amplifications
