@@ -28,7 +28,6 @@ type nodeFlags struct {
 	ifMatch     string
 
 	prefix string
-	cursor string
 	limit  int
 	values bool
 	every  time.Duration

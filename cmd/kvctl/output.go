@@ -91,13 +91,6 @@ func age(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
 func write(w io.Writer, b []byte) error {
 	_, err := w.Write(b)
 	return err

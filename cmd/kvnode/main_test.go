@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -109,6 +110,26 @@ func TestStopUnderLoad(t *testing.T) {
 		t.Errorf("%d writes: that was no load", total)
 	}
 	t.Logf("%d acknowledged writes", total)
+}
+
+// The key that is used most leads, whichever protocol it is used over.
+func TestTop(t *testing.T) {
+	t.Parallel()
+	p := nodetest.Start(t, nodetest.Options{Args: []string{"--durability", "os"}})
+	c := p.Dial(t)
+	for i := range 3000 {
+		name := "hot"
+		if i%3 == 0 {
+			name = fmt.Sprint("key ", i)
+		}
+		if v, err := c.Do("SET", name, "1"); err != nil || v.Kind != '+' {
+			t.Fatal(v, err)
+		}
+	}
+	_, body := p.Get(t, "/v1/top")
+	if !strings.Contains(body, `"keys":[{"bucket":"available","key":"hot",`) {
+		t.Errorf("%.500s", body)
+	}
 }
 
 // slowUpload begins a PUT that does not end.
@@ -268,6 +289,26 @@ func TestHello(t *testing.T) {
 	for _, want := range []string{"(new)", "curl http://" + p.HTTP + "/metrics", "kvctl status --addr http://" + p.HTTP, "--admin-password-file", "msg=serving"} {
 		if !strings.Contains(p.Log(), want) {
 			t.Errorf("no %q in\n%s", want, p.Log())
+		}
+	}
+	for line := range strings.Lines(p.Log()) {
+		_, command, ok := strings.Cut(strings.TrimSpace(line), "  ")
+		command = strings.TrimSpace(command)
+		if strings.HasPrefix(line, "           ") {
+			command, ok = strings.TrimSpace(line), true
+		}
+		tool, _, _ := strings.Cut(command, " ")
+		if !ok || tool != "redis-cli" && tool != "curl" {
+			continue
+		}
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Logf("there is no %s here: it was not tried", tool)
+			continue
+		}
+		if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil || strings.Contains(string(out), "ERR") || strings.Contains(string(out), `"error"`) {
+			t.Errorf("%s: %v %s", command, err, out)
+		} else {
+			t.Logf("%s: %.40q", command, out)
 		}
 	}
 }
