@@ -15,8 +15,8 @@
 //	err = errors.Join(err, n.Shutdown(ctx)) // waits for the one that is under way
 //
 // A Node is the store, the server for Redis clients, users, upkeep and what an operator
-// wants to know. It serves HTTP by a handler that somebody else makes, who finds in Node
-// what that needs: Replica, Policy, Login, Keyring, Ready, Metrics and so on.
+// wants to know. It serves HTTP by a handler that the program makes, of NewAPI, which is
+// all that is below /v1/, and of what else it has: health, metrics.
 //
 // # Rooms
 //
@@ -27,7 +27,10 @@
 //	access               users, roles, scopes, and the check of every operation        (pure)
 //	replica              the data of one node: partitions, records, buckets, on lsm    (no goroutines)
 //	resp                 the server that Redis clients talk to, on any exec.Store
-//	internal/respstore   the replica as that store
+//	httpapi              the API over HTTP, on any Store; wire, what it and clients say
+//	client               the Go client, over HTTP
+//	internal/respstore   the replica as the store of RESP
+//	internal/httpnode    the replica as the store of HTTP
 //	internal/respaccess  access as the RESP server asks for it
 //	internal/hotkeys     which keys are used most
 //	cluster              assembles a node

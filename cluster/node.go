@@ -40,16 +40,18 @@ type Node struct {
 	keyring   *vclock.Keyring
 	opened    openedStats
 
-	users   users
-	hasher  *access.Hasher
-	door    *access.Door
-	slow    *slowLog
-	hot     *hotkeys.Sketch
-	coarse  atomic.Int64 // the time in nanoseconds, some tenth of a second old at most
-	born    time.Time    // by the clock of the process, which nobody sets
-	beat    atomic.Int64 // nanoseconds after born: the last round of upkeep
-	trouble trouble
-	upkeep  upkeep
+	users  users
+	hasher *access.Hasher
+	door   *access.Door
+	slow   *slowLog
+	hot    *hotkeys.Sketch
+	coarse atomic.Int64 // the time in nanoseconds, some tenth of a second old at most
+	born   time.Time    // by the clock of the process, which nobody sets
+	beat   atomic.Int64 // nanoseconds after born: the last round of upkeep
+	// slowThreshold is Options.SlowThreshold as Tune has left it, for HTTP; 0 never.
+	slowThreshold atomic.Int64
+	trouble       trouble
+	upkeep        upkeep
 
 	respCerts, httpCerts *certificates
 	respListen           net.Listener // nil: nobody listens
@@ -102,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.coarse.Store(n.started.UnixNano())
+	n.slowThreshold.Store(slowFrom(o.SlowThreshold))
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(err, n.abandon())
 	}

@@ -25,6 +25,9 @@ func (n *Node) Tune(t Tuning) error {
 	if n.httpListen != nil {
 		n.httpListen.limit(o.Limits.Connections)
 	}
+	if n.opts.SlowThreshold > 0 {
+		n.slowThreshold.Store(slowFrom(o.SlowThreshold))
+	}
 	n.resp.Tune(resp.Tuning{IdleTimeout: o.Timeouts.Idle, MaxClients: o.Limits.Connections, SlowThreshold: o.SlowThreshold})
 	return nil
 }

@@ -161,20 +161,29 @@ func (n *Node) ChangeUsers(actor *access.Principal, change func(access.State) (a
 		n.log.Warn("a change of users was denied", "actor", actor.Name(), "credential", actor.Credential(), "err", err)
 		return before, err
 	}
-	if err := n.opts.safe(!after.IsEmpty()); err != nil {
+	if err := n.keepUsers(before, after); err != nil || after.Seq() == before.Seq() {
 		return before, err
 	}
-	if after.Seq() == before.Seq() {
-		return before, nil
-	}
-	if err := n.replica.WriteMeta(metaUsers, after.Encode()); err != nil {
-		n.storeFailed(err)
-		return before, fmt.Errorf("cluster: keeping the users: %w", err)
-	}
-	n.users.use(after)
 	ended := n.endSessions()
 	n.log.Info("users changed", "actor", actor.Name(), "credential", actor.Credential(), "change", after.Seq(), "sessions ended", ended)
 	return after, nil
+}
+
+// keepUsers makes a State durable and lets it count, if it is another one. The caller
+// holds n.users.mu and has judged the change.
+func (n *Node) keepUsers(before, after access.State) error {
+	if err := n.opts.safe(!after.IsEmpty()); err != nil {
+		return err
+	}
+	if after.Seq() == before.Seq() {
+		return nil
+	}
+	if err := n.replica.WriteMeta(metaUsers, after.Encode()); err != nil {
+		n.storeFailed(err)
+		return fmt.Errorf("cluster: keeping the users: %w", err)
+	}
+	n.users.use(after)
+	return nil
 }
 
 // endSessions brings all sessions over RESP up to date and closes those that are over.

@@ -6,7 +6,7 @@ import (
 )
 
 var checkCommand = command{
-	name: "check", args: 1, run: check,
+	name: "check", args: "DIR", short: "every checksum and invariant of a store", run: check,
 	help: `Usage: kvctl check [--json] DIR
 
 Reads every file of the store in DIR and reports all that is wrong, with file and
@@ -24,7 +24,7 @@ Examples:
 }
 
 func check(c *call) error {
-	r, err := inspect.Check(vfs.OS, c.args[0], c.opts)
+	r, err := inspect.Check(vfs.OS, c.given[0], c.opts)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func check(c *call) error {
 }
 
 var statsCommand = command{
-	name: "stats", args: 1, run: stats,
+	name: "stats", args: "DIR", short: "levels, blob files, filters, amplifications", run: stats,
 	help: `Usage: kvctl stats [--json] DIR
 
 Shows the levels of the store in DIR: tables, bytes, entries, tombstones, what
@@ -53,7 +53,7 @@ Examples:
 }
 
 func stats(c *call) error {
-	s, err := inspect.Stats(vfs.OS, c.args[0], c.opts)
+	s, err := inspect.Stats(vfs.OS, c.given[0], c.opts)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func stats(c *call) error {
 }
 
 var salvageCommand = command{
-	name: "salvage", args: 2, run: salvage,
+	name: "salvage", args: "SRC DST", short: "a new store of what can be read of a damaged one", run: salvage,
 	help: `Usage: kvctl salvage [--json] SRC DST
 
 Writes a new store, in the new or empty directory DST, with everything that can be
@@ -86,7 +86,7 @@ Examples:
 }
 
 func salvage(c *call) error {
-	r, err := inspect.Salvage(vfs.OS, c.args[0], c.args[1], c.opts)
+	r, err := inspect.Salvage(vfs.OS, c.given[0], c.given[1], c.opts)
 	if err != nil {
 		return err
 	}

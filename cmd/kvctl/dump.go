@@ -9,12 +9,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"github.com/ringwood-kv/ringwood/lsm/inspect"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
 
 var dumpCommand = command{
-	name: "dump", args: 2, run: dump,
+	name: "dump", args: "wal|table|blob|manifest FILE_OR_DIR", short: "what is in a file, or in all of a store", run: dump,
+	flags: func(c *call, set *pflag.FlagSet) {
+		set.IntVar(&c.limit, "limit", 0, "stop after so many records; 0 means all")
+	},
 	help: `Usage: kvctl dump wal|table|blob|manifest [--json] [--limit N] FILE_OR_DIR
 
 Shows what is in a file, or of a directory in all files of that kind, record by record
@@ -43,26 +48,26 @@ type dumper struct {
 
 func dump(c *call) error {
 	d := &dumper{call: c, w: bufio.NewWriter(c.out)}
-	kind := c.args[0]
+	kind := c.given[0]
 	file, owns := d.kind(kind)
 	if file == nil {
-		return usageError{fmt.Errorf("cannot dump %q: wal, table, blob or manifest", kind)}
+		return usage("cannot dump %q: wal, table, blob or manifest", kind)
 	}
-	names := []string{c.args[1]}
-	info, err := vfs.OS.Stat(c.args[1])
+	names := []string{c.given[1]}
+	info, err := vfs.OS.Stat(c.given[1])
 	if err != nil {
 		return err
 	}
 	if info.IsDir {
-		if names, err = vfs.OS.List(c.args[1]); err != nil {
+		if names, err = vfs.OS.List(c.given[1]); err != nil {
 			return err
 		}
 		names = slices.DeleteFunc(names, func(n string) bool { return !owns(n) })
 		for i, n := range names {
-			names[i] = filepath.Join(c.args[1], n)
+			names[i] = filepath.Join(c.given[1], n)
 		}
 		if len(names) == 0 {
-			return fmt.Errorf("%w in %s: no file for dump %s", inspect.ErrNoStore, c.args[1], kind)
+			return fmt.Errorf("%w in %s: no file for dump %s", inspect.ErrNoStore, c.given[1], kind)
 		}
 	}
 	for _, name := range names {

@@ -11,36 +11,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ringwood-kv/ringwood/cmd/internal/nodetest"
 	"github.com/ringwood-kv/ringwood/lsm"
 	"github.com/ringwood-kv/ringwood/lsm/inspect"
 )
 
-var binary string
-
-// TestMain builds the program: the tests run it as people do.
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "kvctl")
-	if err == nil {
-		binary = filepath.Join(dir, "kvctl.exe")
-		var out []byte
-		if out, err = exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-			err = fmt.Errorf("%w: %s", err, out)
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+// TestMain builds the programs: the tests run them as people do.
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m, "kvctl", "kvnode")) }
 
 // kvctl runs the program and sees that it ends with status.
 func kvctl(t *testing.T, status int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	c := exec.Command(binary, args...)
+	c := exec.Command(nodetest.Program("kvctl"), args...)
 	c.Stdout, c.Stderr = &out, &errs
 	err := c.Run()
 	var exit *exec.ExitError
@@ -111,12 +94,19 @@ func flip(t *testing.T, name string, off int) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{}, {"chekc"}, {"check"}, {"check", "a", "b"}, {"check", "--jsno", "a"},
-		{"dump", "sst", "a"}, {"dump", "wal"}, {"salvage", "a"}, {"--json"}} {
+		{"dump", "sst", "a"}, {"dump", "wal"}, {"salvage", "a"}, {"--json"},
+		{"buckets"}, {"buckets", "lsit"}, {"users", "add"}, {"get", "a"}, {"status", "now"}, {"status", "--adr", "x"}, {"completion", "tcsh"},
+		{"incr", "a", "b", "c"}, {"put", "a", "b", "c", "--context", "x", "--context-file", "y"}, {"put", "a", "b", "c", "--file", "x"},
+		{"get", "--base64", "a", "%"}, {"buckets", "drop", "a"}, {"buckets", "empty", "a"}, {"roles", "set", "a"}, {"tokens", "drop", "a", "b"},
+		{"users", "password", "a"}, {"users", "alter", "a", "--disable", "--enable"}, {"users", "add", "a", "--expires", "soon"},
+		{"status", "--user", "a"}, {"status", "--addr", "http://192.0.2.1:1", "--user", "a", "--password-file", secretFile(t, "a good password")},
+		{"status", "--user", "a", "--token-file", "b"}, {"status", "--cert-file", "a"}, {"status", "--addr", "http://a/b"}} {
 		if out, errs := kvctl(t, 2, args...); out != "" || !strings.Contains(errs, "kvctl") {
 			t.Errorf("%v: %q, %q", args, out, errs)
 		}
 	}
-	for _, args := range [][]string{{"--help"}, {"help"}, {"check", "--help"}, {"dump", "-h"}, {"stats", "--help"}, {"salvage", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"check", "--help"}, {"dump", "-h"}, {"stats", "--help"}, {"salvage", "--help"},
+		{"status", "--help"}, {"get", "--help"}, {"buckets", "--help"}, {"buckets", "create", "--help"}, {"users", "--help"}, {"tokens", "-h"}, {"roles", "list", "--help"}, {"completion", "--help"}, {"version", "--help"}} {
 		if out, _ := kvctl(t, 0, args...); !strings.Contains(out, "Usage:") || !strings.Contains(out, "Examples:") || !strings.Contains(out, "--json") {
 			t.Errorf("%v: %s", args, out)
 		}

@@ -13,7 +13,6 @@ func (l *Loaded) check() (problems []Problem) {
 	}{
 		{"resp", "resp-tls-client-ca-file", l.RESPAddr, l.RESP},
 		{"http", "http-tls-client-ca-file", l.HTTPAddr, l.HTTP},
-		{"cluster", "cluster-tls-ca-file", l.ClusterAddr, l.Cluster},
 	} {
 		cert, key := p.prefix+"-tls-cert-file", p.prefix+"-tls-key-file"
 		switch {
@@ -43,14 +42,30 @@ func (l *Loaded) check() (problems []Problem) {
 	if l.RESPAddr == "" && l.HTTPAddr == "" {
 		add("resp-addr", "nobody could reach the server", "Give --resp-addr or --http-addr.")
 	}
-	if l.ClusterAddr == "" && (len(l.Join) > 0 || l.BootstrapExpect > 1) {
-		add("cluster-addr", "a node of a cluster needs one", "Give --cluster-addr, or remove --join and --bootstrap-expect.")
-	}
+	problems = append(problems, l.checkRing()...)
 	if l.MaxRequestSize < l.MaxKeySize+l.MaxValueSize {
 		add("max-request-size", "it is less than the longest key and value together", "Raise it, or lower --max-value-size.")
 	}
 	if l.MaxInflightSize < l.MaxRequestSize {
 		add("max-inflight-size", "it is less than --max-request-size", "Raise it, or lower --max-request-size.")
+	}
+	return problems
+}
+
+// checkRing refuses what asks for more than a ring of one. Scripts for several nodes pass
+// the three settings always; with one node they run.
+func (l *Loaded) checkRing() (problems []Problem) {
+	for _, peer := range l.Join {
+		if peer != l.ClusterAddr {
+			problems = append(problems, Problem{"join", l.sources["join"], "this version is a ring of one and cannot join " + quote(peer), "Remove --join, or name the node itself alone."})
+			break
+		}
+	}
+	if l.BootstrapExpect > 1 {
+		problems = append(problems, Problem{"bootstrap-expect", l.sources["bootstrap-expect"], "this version is a ring of one and cannot form one with others", "Remove it, or write 1."})
+	}
+	if l.ClusterAddr != "" {
+		l.Warnings = append(l.Warnings, "nobody listens on cluster-addr "+quote(l.ClusterAddr)+": this version is a ring of one.")
 	}
 	return problems
 }

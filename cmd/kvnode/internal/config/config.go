@@ -30,19 +30,16 @@ type Config struct {
 	ClusterAddr     string
 	Join            []string
 	BootstrapExpect int
-	Cluster         TLS
 
 	MaxKeySize                    int64
 	MaxValueSize                  int64
 	MaxRequestSize                int64
-	MaxUnauthenticatedRequestSize int64
 	MaxBatch                      int
 	MaxScanKeys                   int
 	MaxScanSize                   int64
 	MaxSiblings                   int
 	MaxConnections                int
 	MaxConnectionsPerAddress      int
-	MaxConnectionsPerUser         int
 	MaxUnauthenticatedConnections int
 	MaxPipeline                   int
 	MaxOutputBuffer               int64

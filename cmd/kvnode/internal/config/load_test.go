@@ -35,8 +35,8 @@ func TestPrecedence(t *testing.T) {
 
 func TestOddSources(t *testing.T) {
 	// Empty variables count for nothing, the last flag wins, flags of lists add up.
-	l := mustLoad(t, "", []string{"KVNODE_MEMORY=", "KVNODE_", "=x", "KVNODE_MAX_PIPELINE=7"}, "--log-level", "warn", "--log-level=error", "--join=a:1", "--join", "b:2,a:1", "--cluster-addr=:0", "--insecure")
-	if l.Memory != 256<<20 || l.MaxPipeline != 7 || l.LogLevel != "error" || fmt.Sprint(l.Join) != "[a:1 b:2]" || !l.Insecure {
+	l := mustLoad(t, "", []string{"KVNODE_MEMORY=", "KVNODE_", "=x", "KVNODE_MAX_PIPELINE=7"}, "--log-level", "warn", "--log-level=error", "--http-allowed-hosts=a", "--http-allowed-hosts", "b,a", "--insecure")
+	if l.Memory != 256<<20 || l.MaxPipeline != 7 || l.LogLevel != "error" || fmt.Sprint(l.AllowedHosts) != "[a b]" || !l.Insecure {
 		t.Errorf("%+v", l.Config)
 	}
 	// The file may be named by a variable, and the flag wins.
@@ -131,7 +131,6 @@ max-pipeline: 0
 func TestRelations(t *testing.T) {
 	for args, want := range map[string]string{
 		"--resp-tls-key-file=/key":                        "there is no certificate",
-		"--cluster-tls-ca-file=/ca":                       "there is no TLS without",
 		"--http-addr=127.0.0.1:6379":                      "taken by resp-addr",
 		"--resp-addr=:8379":                               "taken by resp-addr", // on all addresses
 		"--http-addr=:6379":                               "taken by resp-addr",
@@ -139,9 +138,11 @@ func TestRelations(t *testing.T) {
 		"--http-addr=127.0.0.2:6379":                      "",
 		"--http-addr=127.0.0.1:0 --resp-addr=127.0.0.1:0": "",
 		"--http-addr= --resp-addr=":                       "nobody could reach",
-		"--join=a:1":                                      "a node of a cluster needs one",
-		"--bootstrap-expect=3":                            "a node of a cluster needs one",
-		"--join=a:1 --cluster-addr=127.0.0.1:1":           "",
+		"--join=a:1":                                      `join (--join): this version is a ring of one and cannot join "a:1"`,
+		"--bootstrap-expect=3":                            "bootstrap-expect (--bootstrap-expect): this version is a ring of one",
+		"--bootstrap-expect=1":                            "",
+		"--join=a:1 --cluster-addr=127.0.0.1:1":           "this version is a ring of one",
+		"--join=127.0.0.1:1 --cluster-addr=127.0.0.1:1":   "",
 		"--max-value-size=64MiB":                          "less than the longest key and value",
 		"--max-request-size=16416KiB":                     "",
 		"--max-request-size=16415KiB":                     "less than the longest key and value",

@@ -96,3 +96,18 @@ func WriteHelp(w io.Writer) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// Value is a setting with what it is. The text of a secret does not tell it.
+type Value struct {
+	Name, Text string
+	Source     Source
+	Secret     bool
+}
+
+// Values returns all settings in the order of the table.
+func (l *Loaded) Values() (all []Value) {
+	for _, s := range table() {
+		all = append(all, Value{s.name, s.bind(&l.Config).text(), l.sources[s.name], s.secret})
+	}
+	return all
+}

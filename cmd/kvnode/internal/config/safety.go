@@ -23,8 +23,8 @@ func Loopback(addr string) bool {
 // whether the store has users; at its first start there will be one if AdminPassword is
 // set.
 //
-// On loopback everything is allowed. Elsewhere, clients need TLS and users, and the nodes
-// of a cluster TLS on both sides, unless Insecure is set. Profiles are on loopback always.
+// On loopback everything is allowed. Elsewhere, clients need TLS and users, unless
+// Insecure is set. Profiles are on loopback always.
 func Unsafe(c *Config, users bool) []Problem {
 	var problems []Problem
 	users = users || !c.AdminPassword.IsEmpty()
@@ -51,13 +51,6 @@ func Unsafe(c *Config, users bool) []Problem {
 			What: p.name + " " + p.addr + " can be reached from other machines, and there is no " + strings.Join(lacks, " and no "),
 			Do: sentence(strings.Join(give, ", and ")) + ". Or listen on " + p.local +
 				" only. Or, if everybody who reaches that address may read and change everything, start with --insecure.",
-		})
-	}
-	if c.ClusterAddr != "" && !Loopback(c.ClusterAddr) && !c.Insecure && !(c.Cluster.Enabled() && c.Cluster.CA != "") {
-		problems = append(problems, Problem{
-			What: "cluster-addr " + c.ClusterAddr + " can be reached from other machines, and nodes do not prove who they are",
-			Do: "Give --cluster-tls-cert-file, --cluster-tls-key-file and --cluster-tls-ca-file." +
-				" Or, if everybody who reaches that address may read and change everything, start with --insecure.",
 		})
 	}
 	if c.PprofAddr != "" && !Loopback(c.PprofAddr) {

@@ -42,10 +42,9 @@ func TestSafetyMatrix(t *testing.T) {
 				put  func(c *Config)
 				want bool
 			}{
-				"resp":    {func(c *Config) { c.RESPAddr, c.RESP = addr, tls }, clients},
-				"http":    {func(c *Config) { c.HTTPAddr, c.HTTP = addr, tls }, clients},
-				"cluster": {func(c *Config) { c.ClusterAddr, c.Cluster = addr, tls }, !outside || insecure || cert && key && ca},
-				"pprof":   {func(c *Config) { c.PprofAddr = addr }, !outside},
+				"resp":  {func(c *Config) { c.RESPAddr, c.RESP = addr, tls }, clients},
+				"http":  {func(c *Config) { c.HTTPAddr, c.HTTP = addr, tls }, clients},
+				"pprof": {func(c *Config) { c.PprofAddr = addr }, !outside},
 			} {
 				cells++
 				config := base
@@ -58,9 +57,6 @@ func TestSafetyMatrix(t *testing.T) {
 					t.Error(ps[0])
 				}
 				exposed := insecure && outside && !(cert && key && (users || password))
-				if name == "cluster" {
-					exposed = insecure && outside && !(cert && key && ca)
-				}
 				if got := Exposed(&config, users); (len(got) > 0) != (exposed && name != "pprof") || len(got) > 0 && got[0] != name+"-addr" {
 					t.Errorf("exposed: %q", got)
 				}
@@ -72,11 +68,10 @@ func TestSafetyMatrix(t *testing.T) {
 
 // The exact words: people search for them.
 func TestSafetySentences(t *testing.T) {
-	c := Config{RESPAddr: "0.0.0.0:6379", HTTPAddr: ":8379", ClusterAddr: "10.0.0.1:7379", PprofAddr: ":6060", HTTP: TLS{Cert: "c", Key: "k"}}
+	c := Config{RESPAddr: "0.0.0.0:6379", HTTPAddr: ":8379", PprofAddr: ":6060", HTTP: TLS{Cert: "c", Key: "k"}}
 	want := []string{
 		"resp-addr 0.0.0.0:6379 can be reached from other machines, and there is no TLS and no user. Give --resp-tls-cert-file and --resp-tls-key-file, and set the password of the user admin by KVNODE_ADMIN_PASSWORD or --admin-password-file. Or listen on 127.0.0.1:6379 only. Or, if everybody who reaches that address may read and change everything, start with --insecure.",
 		"http-addr :8379 can be reached from other machines, and there is no user. Set the password of the user admin by KVNODE_ADMIN_PASSWORD or --admin-password-file. Or listen on 127.0.0.1:8379 only. Or, if everybody who reaches that address may read and change everything, start with --insecure.",
-		"cluster-addr 10.0.0.1:7379 can be reached from other machines, and nodes do not prove who they are. Give --cluster-tls-cert-file, --cluster-tls-key-file and --cluster-tls-ca-file. Or, if everybody who reaches that address may read and change everything, start with --insecure.",
 		"pprof-addr :6060 can be reached from other machines, and profiles show what is in memory. Listen on 127.0.0.1, and reach it through a tunnel, as by ssh -L.",
 	}
 	ps := Unsafe(&c, false)

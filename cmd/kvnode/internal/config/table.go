@@ -83,31 +83,26 @@ func table() []setting {
 			bind: func(c *Config) value { return &sizeValue{&c.MaxLoginMemory, 8 * mib, gib} }},
 
 		{name: "cluster-addr", group: clustering,
-			help: "address for the other nodes of a cluster; empty for a node by itself",
+			help: "address for the other nodes of a cluster; this version listens on none",
 			bind: func(c *Config) value { return &addrValue{p: &c.ClusterAddr} }},
 		{name: "join", group: clustering,
-			help: "cluster addresses of nodes to join",
+			help: "cluster addresses of nodes to join; this version is a ring of one, and takes none but its own",
 			bind: func(c *Config) value { return &listValue{&c.Join, checkPeer} }},
 		{name: "bootstrap-expect", group: clustering, def: "1",
-			help: "number of nodes that form a new cluster together",
+			help: "number of nodes that form a new cluster together; this version takes 1",
 			bind: func(c *Config) value { return &intValue{&c.BootstrapExpect, 1, 1000} }},
-		tlsFile("cluster-tls-cert-file", clustering, "certificate of this node for the others, in PEM", func(c *Config) *string { return &c.Cluster.Cert }),
-		tlsFile("cluster-tls-key-file", clustering, "private key of that certificate, in PEM, readable for nobody else", func(c *Config) *string { return &c.Cluster.Key }),
-		tlsFile("cluster-tls-ca-file", clustering, "certificates of which one must have signed that of every node, in PEM", func(c *Config) *string { return &c.Cluster.CA }),
 
 		limit("max-key-size", "32KiB", 1, 60*kib, "longest key", func(c *Config) *int64 { return &c.MaxKeySize }),
-		limit("max-value-size", "16MiB", 1, 255*mib, "longest value", func(c *Config) *int64 { return &c.MaxValueSize }),
+		limit("max-value-size", "16MiB", 1, 128*mib, "longest value", func(c *Config) *int64 { return &c.MaxValueSize }),
 		limit("max-request-size", "64MiB", kib, gib, "largest request: all arguments of a command, or the body over HTTP", func(c *Config) *int64 { return &c.MaxRequestSize }),
-		limit("max-unauthenticated-request-size", "16KiB", kib, mib, "largest request before the client has logged in, where there are users", func(c *Config) *int64 { return &c.MaxUnauthenticatedRequestSize }),
-		count("max-batch", "100000", 1, 10_000_000, "most keys of one request, and most commands of a transaction", func(c *Config) *int { return &c.MaxBatch }),
-		count("max-scan-keys", "10000", 1, 1_000_000, "most keys of one page of a scan", func(c *Config) *int { return &c.MaxScanKeys }),
-		limit("max-scan-size", "16MiB", kib, gib, "largest page of a scan", func(c *Config) *int64 { return &c.MaxScanSize }),
-		count("max-siblings", "100", 1, 10_000, "most concurrent values of one key", func(c *Config) *int { return &c.MaxSiblings }),
-		count("max-connections", "16384", 1, 1_000_000, "most connections of clients", func(c *Config) *int { return &c.MaxConnections }),
+		count("max-batch", "100000", 1, 8_000_000, "most keys of one request", func(c *Config) *int { return &c.MaxBatch }),
+		atOnce(count("max-scan-keys", "10000", 1, 1_000_000, "most keys of one page of a scan over HTTP", func(c *Config) *int { return &c.MaxScanKeys })),
+		atOnce(limit("max-scan-size", "16MiB", kib, gib, "largest page of a scan over HTTP", func(c *Config) *int64 { return &c.MaxScanSize })),
+		count("max-siblings", "100", 1, 10_000, "most concurrent values of one key, in buckets that are made without saying how many", func(c *Config) *int { return &c.MaxSiblings }),
+		atOnce(count("max-connections", "16384", 1, 1_000_000, "most connections of clients, for each protocol", func(c *Config) *int { return &c.MaxConnections })),
 		count("max-connections-per-address", "16384", 1, 1_000_000, "most connections from one address", func(c *Config) *int { return &c.MaxConnectionsPerAddress }),
-		count("max-connections-per-user", "16384", 1, 1_000_000, "most connections of one user", func(c *Config) *int { return &c.MaxConnectionsPerUser }),
-		count("max-unauthenticated-connections", "1024", 1, 1_000_000, "most connections that have not logged in, where there are users", func(c *Config) *int { return &c.MaxUnauthenticatedConnections }),
-		count("max-pipeline", "1024", 1, 1_000_000, "most commands of a connection that are read ahead of their replies; more wait with the client", func(c *Config) *int { return &c.MaxPipeline }),
+		count("max-unauthenticated-connections", "1024", 1, 1_000_000, "most connections of Redis clients that have not logged in, where there are users", func(c *Config) *int { return &c.MaxUnauthenticatedConnections }),
+		count("max-pipeline", "256", 1, 1_000_000, "most commands over RESP that are committed together; more wait for the next time", func(c *Config) *int { return &c.MaxPipeline }),
 		limit("max-output-buffer", "64MiB", 64*kib, gib, "most bytes of replies that a client has not read; the connection is closed beyond", func(c *Config) *int64 { return &c.MaxOutputBuffer }),
 		limit("max-inflight-size", "256MiB", mib, pib, "memory for requests and replies of all clients together; more wait", func(c *Config) *int64 { return &c.MaxInflightSize }),
 
@@ -116,7 +111,7 @@ func table() []setting {
 		wait("header-timeout", "5s", time.Hour, "time for an HTTP client to send the header of a request; 0 for no limit", func(c *Config) *time.Duration { return &c.HeaderTimeout }),
 		wait("read-timeout", "1m", time.Hour, "time for a client to send the rest of a request that it has begun; 0 for no limit", func(c *Config) *time.Duration { return &c.ReadTimeout }),
 		wait("write-timeout", "1m", time.Hour, "time for a client to take what is sent to it; 0 for no limit", func(c *Config) *time.Duration { return &c.WriteTimeout }),
-		wait("shutdown-grace", "10s", time.Hour, "time for requests under way to end when the server stops; 0 to cut them off", func(c *Config) *time.Duration { return &c.ShutdownGrace }),
+		atOnce(wait("shutdown-grace", "10s", time.Hour, "time for requests under way to end when the server stops; 0 to cut them off", func(c *Config) *time.Duration { return &c.ShutdownGrace })),
 
 		{name: "log-level", group: diagnostics, def: "info", reload: true,
 			help: "least level that is logged",
@@ -139,23 +134,29 @@ func table() []setting {
 // Lines that differ only by their numbers.
 
 func tlsFile(name, group, help string, p func(c *Config) *string) setting {
-	return setting{name: name, group: group, reload: true, help: help,
+	return setting{name: name, group: group, help: help,
 		bind: func(c *Config) value { return &pathValue{p: p(c), optional: true} }}
 }
 
 func limit(name, def string, least, most int64, help string, p func(c *Config) *int64) setting {
-	return setting{name: name, group: limits, def: def, reload: true, help: help,
+	return setting{name: name, group: limits, def: def, help: help,
 		bind: func(c *Config) value { return &sizeValue{p(c), least, most} }}
 }
 
 func count(name, def string, least, most int, help string, p func(c *Config) *int) setting {
-	return setting{name: name, group: limits, def: def, reload: true, help: help,
+	return setting{name: name, group: limits, def: def, help: help,
 		bind: func(c *Config) value { return &intValue{p(c), least, most} }}
 }
 
 func wait(name, def string, most time.Duration, help string, p func(c *Config) *time.Duration) setting {
-	return setting{name: name, group: timeouts, def: def, reload: true, help: help,
+	return setting{name: name, group: timeouts, def: def, help: help,
 		bind: func(c *Config) value { return &durationValue{p(c), most} }}
+}
+
+// atOnce is a setting that takes effect without a restart.
+func atOnce(s setting) setting {
+	s.reload = true
+	return s
 }
 
 // Setting is a line of the table, for documents and tools.

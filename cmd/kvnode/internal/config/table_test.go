@@ -13,7 +13,7 @@ func samples(s setting) [3]string {
 	switch s.bind(new(Config)).(type) {
 	case *sizeValue:
 		switch s.name {
-		case "max-key-size", "max-unauthenticated-request-size":
+		case "max-key-size":
 			return [3]string{"4KiB", "5KiB", "6KiB"}
 		case "max-request-size", "max-inflight-size":
 			return [3]string{"100MiB", "101MiB", "102MiB"}
@@ -105,7 +105,10 @@ func TestTable(t *testing.T) {
 
 // Scripts rely on these.
 func TestFixedNames(t *testing.T) {
-	l := mustLoad(t, "", nil, "--data-dir", "d", "--resp-addr", "127.0.0.1:1", "--http-addr=127.0.0.1:2", "--cluster-addr", "127.0.0.1:3", "--join", "a:1,b:2", "--bootstrap-expect", "3")
+	l, ps := load("", nil, "--data-dir", "d", "--resp-addr", "127.0.0.1:1", "--http-addr=127.0.0.1:2", "--cluster-addr", "127.0.0.1:3", "--join", "a:1,b:2", "--bootstrap-expect", "3")
+	if len(ps) != 2 || !has(ps, "join", "ring of one") || !has(ps, "bootstrap-expect", "ring of one") || len(l.Warnings) != 1 {
+		t.Error(ps, l.Warnings)
+	}
 	if l.DataDir != "d" || l.RESPAddr != "127.0.0.1:1" || l.HTTPAddr != "127.0.0.1:2" || l.ClusterAddr != "127.0.0.1:3" || fmt.Sprint(l.Join) != "[a:1 b:2]" || l.BootstrapExpect != 3 {
 		t.Errorf("%+v", l.Config)
 	}

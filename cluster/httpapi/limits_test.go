@@ -1,0 +1,311 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/cluster/httpapi"
+	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
+)
+
+func TestLimits(t *testing.T) {
+	s := newServer(t, func(_ *server, o *httpapi.Options) {
+		o.Settings.Limits = httpapi.Limits{Key: 10, Value: 20, Body: 200, Keys: 3, ScanKeys: 5}
+	})
+	s.do("PUT", keys+strings.Repeat("k", 10), "v").is(204)
+	s.do("PUT", keys+strings.Repeat("k", 11), "v").is(413, wire.TooLarge)
+	s.do("GET", keys+strings.Repeat("k", 11), "").is(413, wire.TooLarge)
+	s.do("PUT", keys+"k", strings.Repeat("v", 20)).is(204)
+	s.do("PUT", keys+"k", strings.Repeat("v", 21)).is(413, wire.TooLarge)
+	unknown := request("PUT", keys+"k", strings.Repeat("v", 21))
+	unknown.ContentLength = -1 // chunked
+	s.send(unknown).is(413, wire.TooLarge)
+	fits := request("PUT", keys+"k", strings.Repeat("v", 20))
+	fits.ContentLength = -1
+	s.send(fits).is(204)
+	op := func(key, value string) string { return `{"op":"put","key":"` + key + `","value":"` + value + `"}` }
+	post := func(ops ...string) *response {
+		return s.do("POST", "/v1/buckets/available/batch", `{"operations":[`+strings.Join(ops, ",")+`]}`)
+	}
+	post(op(strings.Repeat("k", 10), strings.Repeat("v", 20))).is(200)
+	post(op(strings.Repeat("k", 11), "")).is(413)
+	post(op("k", strings.Repeat("v", 21))).is(413)
+	post(op("a", ""), op("b", ""), op("c", "")).is(200)
+	post(op("a", ""), op("b", ""), op("c", ""), op("d", "")).is(413)
+	pad := func(n int) string {
+		body := `{"operations":[` + op("a", "") + `]}`
+		return body + strings.Repeat(" ", n-len(body))
+	}
+	s.do("POST", "/v1/buckets/available/batch", pad(200)).is(200)
+	s.do("POST", "/v1/buckets/available/batch", pad(201)).is(413, wire.TooLarge)
+	s.do("GET", "/v1/buckets/available/keys?limit=5", "").is(200)
+	s.do("GET", "/v1/buckets/available/keys?limit=6", "").is(400)
+	s.do("PATCH", "/v1/buckets/available", `{"max_value":5}`).is(200)
+	s.do("PUT", keys+"k", "12345").is(204)
+	s.do("PUT", keys+"k", "123456").is(413, wire.TooLarge)
+}
+
+// A little JSON cannot become much memory.
+func TestJSONOfManyParts(t *testing.T) {
+	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.Keys = 10 })
+	for _, body := range []string{
+		`{"operations":[` + strings.Repeat("{},", 300_000) + `{}]}`,
+		`{"operations":[` + strings.Repeat("null,", 300_000) + `null]}`,
+		`{"operations":` + strings.Repeat("[", 300_000) + strings.Repeat("]", 300_000) + `}`,
+	} {
+		s.do("POST", "/v1/buckets/available/batch", body).is(413, wire.TooLarge)
+	}
+	// In a text they are only a text.
+	s.do("POST", "/v1/buckets/available/batch", `{"operations":[{"op":"put","key":"k","value":"`+strings.Repeat(`{,[\"`, 10_000)+`"}]}`).is(200)
+}
+
+// What requests occupy together is bounded, and given back.
+func TestInFlight(t *testing.T) {
+	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.InFlight = 100_000 })
+	s.do("PUT", keys+"k", strings.Repeat("v", 50_000)).is(204)
+	s.do("PUT", keys+"k", strings.Repeat("v", 300_000)).is(503, wire.Overloaded)
+	if e := s.do("PUT", keys+"k", strings.Repeat("v", 300_000)).is(503); e.Header.Get("Retry-After") == "" || !e.failure().Definite {
+		t.Errorf("%v %s", e.Header, e.text)
+	}
+	s.do("GET", keys+"k", "").is(200)
+	if got := s.api.Metrics(); got.InFlight != 0 || got.Overloaded != 2 {
+		t.Errorf("%+v", got)
+	}
+	// A claim alone occupies nothing: a body that says it is long, and does not come.
+	var slow []*io.PipeWriter
+	var wg sync.WaitGroup
+	for range 20 {
+		r, w := io.Pipe()
+		slow = append(slow, w)
+		req := request("PUT", keys+"slow", "x")
+		req.Body, req.ContentLength = r, 90_000
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			s.handler.ServeHTTP(&recorder{header: make(http.Header)}, req)
+		}()
+	}
+	waitFor(t, func() bool { return s.api.Metrics().InFlight > 50_000 })
+	s.do("PUT", keys+"other", "x").is(204)
+	for _, w := range slow {
+		w.CloseWithError(errors.New("gone"))
+	}
+	wg.Wait()
+	s.do("GET", keys+"slow", "").is(404)
+	if got := s.api.Metrics(); got.InFlight != 0 {
+		t.Errorf("%d bytes are charged when nothing is under way", got.InFlight)
+	}
+}
+
+// listen serves s on a real socket.
+func (s *server) listen() string {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(s.t, err)
+	srv := s.api.Server(nil)
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(s.api.Listener(l)) }()
+	s.t.Cleanup(func() {
+		_ = srv.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			s.t.Error(err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func dial(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	return c
+}
+
+// Those who send slowly are cut off, and cost the others nothing.
+func TestSlowClients(t *testing.T) {
+	s := newServer(t, func(_ *server, o *httpapi.Options) {
+		o.Settings.Limits = httpapi.Limits{HeaderTime: 150 * time.Millisecond, ReadTime: 300 * time.Millisecond, IdleTime: 200 * time.Millisecond, WriteTime: 300 * time.Millisecond, Header: 8 << 10}
+	})
+	addr := s.listen()
+	s.do("PUT", keys+"big", strings.Repeat("v", 16<<20)).is(204)
+	ended := func(name string, c net.Conn, most time.Duration) string {
+		began := time.Now()
+		b, err := io.ReadAll(c)
+		if took := time.Since(began); took > most {
+			t.Errorf("%s: it took %v until the connection ended (%v)", name, took, err)
+		}
+		return string(b)
+	}
+	idle := dial(t, addr)
+	header := dial(t, addr)
+	fmt.Fprintf(header, "GET /v1/buckets HTTP/1.1\r\nHost: localhost\r\nX-")
+	body := dial(t, addr)
+	fmt.Fprintf(body, "PUT %sslow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000\r\n\r\nxx", keys)
+	kept := dial(t, addr)
+	fmt.Fprintf(kept, "GET /v1/buckets HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	long := dial(t, addr)
+	fmt.Fprintf(long, "GET /v1/buckets HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n", strings.Repeat("x", 16<<10))
+	deaf := dial(t, addr)
+	must(t, deaf.(*net.TCPConn).SetReadBuffer(64 << 10))
+	fmt.Fprintf(deaf, "GET %sbig HTTP/1.1\r\nHost: localhost\r\n\r\n", keys)
+	for _, c := range []struct {
+		name string
+		conn net.Conn
+		want string
+	}{{"idle", idle, ""}, {"header", header, ""}, {"body", body, "408"}, {"kept", kept, "200"}, {"long", long, "431"}} {
+		if got := ended(c.name, c.conn, 5*time.Second); !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	time.Sleep(700 * time.Millisecond) // it takes nothing meanwhile
+	if n := len(ended("deaf", deaf, 5*time.Second)); n >= 16<<20 {
+		t.Errorf("a client that takes nothing gets %d bytes", n)
+	}
+	s.do("GET", keys+"slow", "").is(404)
+	for range 100 {
+		if s.api.Metrics().InFlight == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d bytes are charged when everybody has gone", s.api.Metrics().InFlight)
+}
+
+// A body that crawls, but not too slowly, is taken.
+func TestBodiesGetTimeAsTheyCome(t *testing.T) {
+	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.ReadTime = 400 * time.Millisecond })
+	c := dial(t, s.listen())
+	const step = 64 << 10
+	fmt.Fprintf(c, "PUT %sslow HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", keys, 3*step)
+	for range 3 {
+		time.Sleep(250 * time.Millisecond)
+		_, err := c.Write(make([]byte, step))
+		must(t, err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	if res.StatusCode != 204 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	s := newServer(t, func(s *server, o *httpapi.Options) {
+		withUsers(s, o)
+		o.Settings.Limits = httpapi.Limits{Connections: 6, ConnectionsPerIP: 5, ConnectionsNoAuth: 3}
+	})
+	addr := s.listen()
+	// lives says whether a connection is served.
+	lives := func(c net.Conn, user string) bool {
+		r := request("GET", "/v1/whoami", "", "user: "+user)
+		r.RequestURI = ""
+		if r.Write(c) != nil {
+			return false
+		}
+		_, err := http.ReadResponse(bufio.NewReader(c), r)
+		return err == nil
+	}
+	var conns []net.Conn
+	for range 3 {
+		conns = append(conns, dial(t, addr))
+	}
+	waitFor(t, func() bool { return s.api.Metrics().Connections == 3 })
+	if lives(dial(t, addr), "reader") {
+		t.Error("a fourth connection without a login")
+	}
+	if !lives(conns[0], "reader") || !lives(conns[1], "reader") {
+		t.Fatal("the first connections are not served")
+	}
+	if m := s.api.Metrics(); m.ConnectionsNoAuth != 1 || m.Connections != 3 {
+		t.Errorf("%+v", m)
+	}
+	for range 2 {
+		c := dial(t, addr)
+		if !lives(c, "reader") {
+			t.Error("a connection within the limits is refused")
+		}
+		conns = append(conns, c)
+	}
+	if lives(dial(t, addr), "reader") {
+		t.Error("a sixth connection from one address")
+	}
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	waitFor(t, func() bool { m := s.api.Metrics(); return m.Connections == 0 && m.ConnectionsNoAuth == 0 })
+	if s.api.Metrics().RejectedConnections != 2 {
+		t.Errorf("%+v", s.api.Metrics())
+	}
+	if !lives(dial(t, addr), "reader") {
+		t.Error("after the others have gone")
+	}
+}
+
+func waitFor(t testing.TB, ok func() bool) {
+	t.Helper()
+	for range 500 {
+		if ok() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("it does not come about")
+}
+
+// After Shutdown has begun, what is under way is answered.
+func TestShutdown(t *testing.T) {
+	s := newServer(t, nil)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	srv := s.api.Server(nil)
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(s.api.Listener(l)) }()
+	c := dial(t, l.Addr().String())
+	fmt.Fprintf(c, "PUT %sk HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nx", keys)
+	waitFor(t, func() bool { return s.api.Metrics().Connections == 1 })
+	time.Sleep(50 * time.Millisecond) // the request is being read
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Shutdown(context.Background()) }()
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+	_, err = c.Write([]byte("y"))
+	must(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	if res.StatusCode != 204 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+	must(t, <-ended)
+	s.do("GET", keys+"k", "").value("xy")
+}
+
+// Maintenance takes its time, however short those for requests and answers are.
+func TestLongMaintenance(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	s := newServer(t, func(s *server, o *httpapi.Options) {
+		o.Settings.Limits = httpapi.Limits{ReadTime: 50 * time.Millisecond, WriteTime: 50 * time.Millisecond}
+		o.Upkeep = &slowUpkeep{o.Upkeep, begun, end}
+	})
+	c := dial(t, s.listen())
+	fmt.Fprintf(c, "POST /v1/admin/compact HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+	<-begun
+	time.Sleep(300 * time.Millisecond)
+	close(end)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	if res.StatusCode != 204 {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringwood-kv/ringwood/cluster"
+	"github.com/ringwood-kv/ringwood/cmd/internal/nodetest"
+)
+
+// What systemd hears, on a socket in its place.
+func TestNotify(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Skip("no datagram sockets of that kind: ", err)
+	}
+	defer l.Close()
+	wait := func(want string) {
+		t.Helper()
+		_ = l.SetReadDeadline(time.Now().Add(nodetest.Patience))
+		b := make([]byte, 4096)
+		for {
+			n, err := l.Read(b)
+			if err != nil {
+				t.Fatalf("no %s: %v", want, err)
+			}
+			if strings.Contains("\n"+string(b[:n])+"\n", "\n"+want+"\n") {
+				return
+			}
+		}
+	}
+	p := nodetest.Start(t, nodetest.Options{Env: []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=200000"}})
+	wait("STATUS=opening the store")
+	wait("READY=1")
+	wait("WATCHDOG=1")
+	wait("WATCHDOG=1")
+	p.Stop(t)
+	wait("STOPPING=1")
+}
+
+// What a stop has to say is told apart: clients that were cut off, and a store that could
+// not be closed.
+func TestOnlyLate(t *testing.T) {
+	late, other := context.DeadlineExceeded, errors.New("the disk")
+	for _, x := range []struct {
+		err  error
+		want bool
+	}{{late, true}, {errors.Join(late, late), true}, {errors.Join(other, late), false}, {other, false}} {
+		if got := onlyLate(x.err); got != x.want {
+			t.Errorf("%v: %v", x.err, got)
+		}
+	}
+}
+
+// Profiles are on an address of their own, for this machine.
+func TestProfiles(t *testing.T) {
+	t.Parallel()
+	p := nodetest.Start(t, nodetest.Options{Args: []string{"--pprof-addr", "127.0.0.1:0"}})
+	line := p.WaitFor(t, "serving profiles")
+	_, rest, _ := strings.Cut(line, `"url":"`)
+	url, _, _ := strings.Cut(rest, `"`)
+	for host, want := range map[string]int{"": 200, "localhost:6060": 200, "[::1]:6060": 200, "evil.example": 403} {
+		r, err := http.NewRequest(http.MethodGet, url+"goroutine?debug=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = a.Body.Close()
+		if a.StatusCode != want {
+			t.Errorf("%q: %d, want %d", host, a.StatusCode, want)
+		}
+	}
+}
+
+func TestBar(t *testing.T) {
+	var out bytes.Buffer
+	b := &bar{w: &out}
+	b.show(cluster.Progress{Done: 1 << 20, Total: 100 << 20, Elapsed: barAfter - 1})
+	if out.Len() > 0 {
+		t.Errorf("too early: %q", &out)
+	}
+	b.show(cluster.Progress{Done: 40 << 20, Total: 100 << 20, Elapsed: 4 * time.Second})
+	b.show(cluster.Progress{Done: 41 << 20, Total: 100 << 20, Elapsed: 4 * time.Second}) // too soon after the other
+	if got := out.String(); got != "\ropening the store: 40% of 100 MiB of log, 6s left" {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	b.clear()
+	if got := out.String(); !strings.HasPrefix(got, "\r  ") || !strings.HasSuffix(got, " \r") {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	b.show(cluster.Progress{Done: 50 << 20, Total: 100 << 20, Elapsed: 5 * time.Second})
+	newBar(&out).show(cluster.Progress{Done: 1, Total: 2, Elapsed: time.Hour}) // no terminal
+	if out.Len() > 0 {
+		t.Errorf("after the end: %q", &out)
+	}
+	if got := progressText(cluster.Progress{}); got != "its files" {
+		t.Error(got)
+	}
+}
+
+// The unit is one that systemd takes. ExecStart is a program that is here.
+func TestUnit(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("there is no systemd-analyze")
+	}
+	b, err := os.ReadFile("kvnode.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const program = "/usr/local/bin/kvnode"
+	if strings.Count(string(b), program) == 0 {
+		t.Fatalf("the unit does not start %s", program)
+	}
+	unit := filepath.Join(t.TempDir(), "kvnode.service")
+	text := strings.ReplaceAll(string(b), program, nodetest.Program("kvnode"))
+	if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(analyze, "verify", "--man=no", unit).CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "kvnode.service") {
+			t.Errorf("%s", line)
+		}
+	}
+	if err != nil {
+		t.Logf("systemd-analyze: %v\n%s", err, out)
+	}
+}
