@@ -184,12 +184,14 @@ func TestSlowClients(t *testing.T) {
 
 // A body that crawls, but not too slowly, is taken.
 func TestBodiesGetTimeAsTheyCome(t *testing.T) {
-	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.ReadTime = 400 * time.Millisecond })
+	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.ReadTime = 600 * time.Millisecond })
 	c := dial(t, s.listen())
 	const step = 64 << 10
 	fmt.Fprintf(c, "PUT %sslow HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", keys, 3*step)
-	for range 3 {
-		time.Sleep(250 * time.Millisecond)
+	for i := range 3 {
+		if i > 0 {
+			time.Sleep(500 * time.Millisecond)
+		}
 		_, err := c.Write(make([]byte, step))
 		must(t, err)
 	}
