@@ -135,4 +135,3 @@ func dropToken(c *call) error {
 	}
 	return c.empty()
 }
-

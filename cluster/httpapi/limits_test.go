@@ -157,7 +157,7 @@ func TestSlowClients(t *testing.T) {
 	long := dial(t, addr)
 	fmt.Fprintf(long, "GET /v1/buckets HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n", strings.Repeat("x", 16<<10))
 	deaf := dial(t, addr)
-	must(t, deaf.(*net.TCPConn).SetReadBuffer(64 << 10))
+	must(t, deaf.(*net.TCPConn).SetReadBuffer(64<<10))
 	fmt.Fprintf(deaf, "GET %sbig HTTP/1.1\r\nHost: localhost\r\n\r\n", keys)
 	for _, c := range []struct {
 		name string

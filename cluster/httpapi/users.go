@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/access"
@@ -80,13 +81,9 @@ func explainUsers(err error) error {
 	return wire.Errorf(code, "%s", trimPrefix(err))
 }
 
+// trimPrefix is an error of package access without its name.
 func trimPrefix(err error) string {
-	const prefix = "access: "
-	s := err.Error()
-	if len(s) > len(prefix) && s[:len(prefix)] == prefix {
-		s = s[len(prefix):]
-	}
-	return s
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "access: "), "invalid: ")
 }
 
 // userName returns the user of the path.
