@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringwood-kv/ringwood/bench/engine"
 	"github.com/ringwood-kv/ringwood/bench/limits"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/workload"
@@ -56,6 +57,9 @@ func (a *Analysis) Summary() []string {
 	}
 	if c.Table != "" {
 		list = []string{"table " + c.Table, plural(c.Rounds, "round"), fmt.Sprintf("seed %d", c.Params.Seed)}
+	}
+	if len(c.Targets) > 0 {
+		list = []string{plural(c.Rounds, "round"), fmt.Sprintf("pipeline %d", max(c.Pipeline, 1)), fmt.Sprintf("seed %d", c.Params.Seed)}
 	}
 	for _, s := range []struct {
 		show bool
@@ -145,6 +149,13 @@ func plural(n int, what string) string {
 func (t *table) head() {
 	t.line("%s against %s", t.a.Comparison.Config.Subject, strings.Join(t.a.others(), ", "))
 	t.line("%s", strings.Join(t.a.Summary(), " · "))
+	for _, e := range t.a.Comparison.Engines {
+		if e.Server != (engine.Identity{}) {
+			for _, part := range wrap(e.Name+": "+e.Server.String(), 120) {
+				t.line("%s", part)
+			}
+		}
+	}
 	report.NewTable(t).Environment(t.a.Environment)
 }
 

@@ -50,6 +50,9 @@ func (s *Session) Server() (id engine.Identity, ok bool) {
 	return s.server.Identity(), true
 }
 
+// Name is that of the engine, or of the target.
+func (s *Session) Name() string { return s.cfg.Kind.Name }
+
 // place is where the store is, for messages.
 func (s *Session) place() string {
 	if s.cfg.Kind.Server {
