@@ -20,7 +20,7 @@ type Config struct {
 	Subject   string   `json:"subject"` // the engine that is compared with the others; "" means the first
 	Roofs     []string `json:"roofs,omitempty"`
 	Workloads []string `json:"workloads"`
-	Threads   []int    `json:"threads"` // on servers each has a connection
+	Threads   []int    `json:"threads"`          // on servers each has a connection
 	Table     string   `json:"table,omitempty"`  // the Table that it was made from
 	Groups    []Group  `json:"groups,omitempty"` // rows with settings of their own, in place of Workloads
 	Rounds    int      `json:"rounds"`

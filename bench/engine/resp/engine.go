@@ -67,12 +67,8 @@ func open(t Target, o Options, c engine.Config) (engine.Engine, error) {
 	if err := s.with(o.Timeout, s.identify); err != nil {
 		return nil, err
 	}
-	for range max(c.Connections, 1) {
-		l, err := s.links.add()
-		if err != nil {
-			return nil, errors.Join(err, s.Close())
-		}
-		s.links.give(l)
+	if err := s.links.open(max(c.Connections, 1)); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }

@@ -3,7 +3,8 @@ package resp
 import "sync"
 
 // pool hands out places on links: each link has as many as calls fit into its pipeline.
-// Places are used in turn, so that few calls spread over all connections.
+// The place that was free for longest is taken first, so that few calls spread over all
+// connections.
 type pool struct {
 	dial  func() (link, error)
 	depth int
@@ -12,6 +13,23 @@ type pool struct {
 	free []link // from head on, each link once for each free place
 	head int
 	all  []link
+}
+
+// open makes a number of connections, whose places are used in turn.
+func (p *pool) open(n int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for range n {
+		l, err := p.dial()
+		if err != nil {
+			return err
+		}
+		p.all = append(p.all, l)
+	}
+	for range p.depth {
+		p.free = append(p.free, p.all...)
+	}
+	return nil
 }
 
 // add makes another connection, and returns its first place.
