@@ -138,25 +138,29 @@ func (w Workload) Complete(p Params, unlimited bool) (Params, error) {
 
 // On is an error if the workload can't run on a kind of engine; it says which can.
 func (w Workload) On(k engine.Kind) error {
-	if !k.Server {
-		return nil
-	}
-	why := ""
-	switch {
-	case w.Ordered:
-		why = "seeks or scans, and a server over RESP has no order of keys (its SCAN walks in any)"
-	case w.Syncs:
-		why = "syncs each write, which is for the server's own configuration to say: use fillrandom on a server that is set up so"
-	default:
+	why := w.unfit(k)
+	if why == "" {
 		return nil
 	}
 	var names []string
-	for _, w := range List() {
-		if w.On(k) == nil {
-			names = append(names, w.Name)
+	for _, other := range List() {
+		if other.unfit(k) == "" {
+			names = append(names, other.Name)
 		}
 	}
 	return fmt.Errorf("%s %s; the workloads for a server are %s", w.Name, why, strings.Join(names, ", "))
+}
+
+// unfit says why the workload can't run on a kind of engine, "" if it can.
+func (w Workload) unfit(k engine.Kind) string {
+	switch {
+	case !k.Server:
+	case w.Ordered:
+		return "seeks or scans, and a server over RESP has no order of keys (its SCAN walks in any)"
+	case w.Syncs:
+		return "syncs each write, which is for the server's own configuration to say: use fillrandom on a server that is set up so"
+	}
+	return ""
 }
 
 // CallOps returns how many operations a call stands for, for completed params.
