@@ -42,15 +42,15 @@ Then "kvbench run --dir data …" with the same --records and sizes uses them.
 // serversHelp is what all commands with --target have in common.
 const serversHelp = `
 With --target the store is a database of a server over RESP: Redis, kvnode, or another one.
-It must be empty where an empty store is needed, or --fresh deletes all keys in it. What was
-written stays there. Each of --threads has a connection; with --pipeline N up to N calls are
-under way on each. Nothing is tried again: an error, a connection that breaks, a silence of
---timeout, a reply too many or too few ends the measurement. There is no order of keys, so
-that what seeks or scans (e, seekrandom, scan, …) is refused, and so is fillsync: the server's
-own configuration says what a write has survived. Processor time and memory are the server's,
-as its INFO tells. The password is in the environment, KVBENCH_PASSWORD_REDIS for a target of
-the name redis, and in no report. Certificates are verified against those of the system, or
-of SSL_CERT_FILE.
+It must be empty where an empty store is needed, or --fresh deletes all keys in it. The
+commands load, run and replay leave there what they wrote. Each of --threads has a connection;
+with --pipeline N up to N calls are under way on each. Nothing is tried again: an error, a
+connection that breaks, a silence of --timeout, a reply too many or too few ends the
+measurement. There is no order of keys, so that what seeks or scans (e, seekrandom, scan, …)
+is refused, and so is fillsync: the server's own configuration says what a write has survived.
+Processor time and memory are the server's, as its INFO tells. The password is in the
+environment, KVBENCH_PASSWORD_REDIS for a target of the name redis, and in no report.
+Certificates are verified against those of the system, or of SSL_CERT_FILE.
 `
 
 const runHelp = `Run workloads one after another. Each finds the records it needs: those that are in
