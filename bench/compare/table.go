@@ -278,6 +278,7 @@ func (t *table) best() {
 	})
 	t.line("incl.: ratio with the time of flushes and compactions that were left to do. CPU: ratio of CPU time for an operation,")
 	t.line("the peer's by %s's. written, disk: bytes for each user byte, by the operating system. RSS: peak.", subject)
+	t.servers()
 	if names := t.a.noPeers(); len(names) > 0 {
 		t.line("shown, but no peers: %s", strings.Join(names, ", "))
 	}
@@ -285,6 +286,16 @@ func (t *table) best() {
 		t.line("goal: the ratio that this project wants to reach at least; it is no result.")
 	}
 }
+
+// servers says whose costs are shown, where servers are compared.
+func (t *table) servers() {
+	if t.a.OfServers() {
+		t.line("Of servers: CPU and RSS are the server's own, as its INFO tells, RSS at the end. Nothing is known of their disks.")
+	}
+}
+
+// OfServers tells whether servers were compared.
+func (a *Analysis) OfServers() bool { return len(a.Comparison.Config.Targets) > 0 }
 
 // noPeers lists the engines that were compared with, but never or not always as peers.
 func (a *Analysis) noPeers() (names []string) {
@@ -348,6 +359,7 @@ func (t *table) speed() {
 	t.background()
 	t.line("%s", IntervalNote(t.a))
 	t.line("settled: with the time of flushes and compactions that were left to do. limit: share of the row's rough limit, below.")
+	t.servers()
 }
 
 // background says how much was written beside reads.

@@ -75,7 +75,7 @@ func TestTargets(t *testing.T) {
 	}
 	for _, want := range []string{
 		"one against two\n2 rounds · pipeline 4 · seed 1 · 200 records\n", "one: redis 7.0.0 at resp://" + one.Addr + " (appendfsync 'everysec')",
-		"two: ringwood 2.5 at resp://", "of a server, by its INFO",
+		"two: ringwood 2.5 at resp://", "of a server, its resident memory at the end", "CPU and RSS are the server's own",
 	} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("%q is not in\n%s", want, table.String())

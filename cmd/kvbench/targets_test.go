@@ -110,7 +110,7 @@ func TestCompareServers(t *testing.T) {
 	out := must(t, line+" --fresh")
 	contains(t, out, "one against two", "2 rounds · pipeline 2 · seed 1 · 200 records", "one: redis 7.0.0 at resp://", "readrandom(3) one", "BEST PEER")
 	for name, want := range map[string]string{
-		"c.json": `"targets":[{"name":"one"`, "c.html": "redis 7.0.0 at resp://", "c.csv": "fillrandom,run,two", "c.md": "readrandom(3)",
+		"c.json": `"targets":[{"name":"one"`, "c.html": "memory are the servers' own", "c.csv": "fillrandom,run,two", "c.md": "readrandom(3)",
 	} {
 		text, err := os.ReadFile(file(name))
 		if err != nil || !strings.Contains(string(text), want) {

@@ -17,8 +17,9 @@
 // A store has a fixed number of connections, made when it is opened. Without a pipeline a
 // call has a connection to itself: it writes, and reads the reply, in the goroutine of the
 // caller. With a pipeline of depth N up to N calls share a connection; what they write
-// goes out together whenever one of them can write, and a goroutine of the connection
-// hands out the replies. So a pipeline is filled by N callers, each of which waits for its
+// goes out together, and a goroutine of the connection hands out the replies: those who
+// got one before the next read, but at most half of a pipeline, have their next commands
+// written at once. So a pipeline is filled by N callers, each of which waits for its
 // own reply, as N clients behind a proxy would: a call that depends on another's answer
 // (read the row, then write it) is measured like any other, and an open loop needs nothing
 // special. A caller that finds no free place makes one more connection.

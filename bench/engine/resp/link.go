@@ -124,6 +124,10 @@ func (d *direct) close() {
 //     the link fails. Who takes it out of there signals it, once.
 //  2. Commands go out in the order of waiting.
 //  3. flushing is set while a goroutine is on its way to write what is in out.
+//  4. dealing is set while the reader hands out replies. Those who get one mostly send the
+//     next command at once: they leave it in out, and the reader has all of them written
+//     together after half of a pipeline, or before it waits for more. It writes nothing
+//     itself, since a server may take no command before its replies are read.
 type pipeline struct {
 	s *stream
 	r *bufio.Reader
@@ -134,6 +138,7 @@ type pipeline struct {
 	waiting  []*call // a ring: n calls from head on
 	head, n  int
 	flushing bool
+	dealing  bool
 	err      error
 
 	ended chan struct{} // closed at the end of the reader
@@ -159,8 +164,8 @@ func (p *pipeline) do(c *call) error {
 	p.out = append(p.out, c.cmd...)
 	p.waiting[(p.head+p.n)%len(p.waiting)] = c
 	p.n++
-	flush := !p.flushing
-	p.flushing = true
+	flush := !p.flushing && !p.dealing
+	p.flushing = p.flushing || flush
 	p.mu.Unlock()
 	if flush {
 		p.flush()
@@ -171,7 +176,7 @@ func (p *pipeline) do(c *call) error {
 
 // flush writes what there is, and what comes meanwhile.
 func (p *pipeline) flush() {
-	runtime.Gosched() // those that had their replies together with this caller add theirs
+	runtime.Gosched() // others that are about to call add theirs
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.out) > 0 && p.err == nil {
@@ -215,7 +220,12 @@ func (p *pipeline) pop() *call {
 func (p *pipeline) read() {
 	defer close(p.ended)
 	late := false // nothing came for a whole timeout, while a call waited at its end
+	dealt := 0    // replies since release
 	for {
+		if dealt > 0 && (p.r.Buffered() == 0 || 2*dealt >= len(p.waiting)) {
+			p.release()
+			dealt = 0
+		}
 		_, err := p.r.Peek(1)
 		p.mu.Lock()
 		quiet := errors.Is(err, os.ErrDeadlineExceeded) && !late
@@ -239,8 +249,10 @@ func (p *pipeline) read() {
 			continue
 		}
 		c := p.pop()
+		p.dealing = true
 		p.mu.Unlock()
 		late = false
+		dealt++
 		if c.err = c.read(p.r); c.err != nil {
 			c.err = p.s.told(c.err)
 			p.mu.Lock()
@@ -248,6 +260,18 @@ func (p *pipeline) read() {
 			p.mu.Unlock()
 		}
 		c.done <- struct{}{}
+	}
+}
+
+// release has the commands written of those who got their replies.
+func (p *pipeline) release() {
+	runtime.Gosched() // they add them meanwhile
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dealing = false
+	if len(p.out) > 0 && !p.flushing && p.err == nil {
+		p.flushing = true
+		go p.flush()
 	}
 }
 

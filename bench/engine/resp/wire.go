@@ -113,14 +113,15 @@ func (rep *reply) readString(r *bufio.Reader) error {
 			return ended(err)
 		}
 	}
-	var end [2]byte
-	if _, err := io.ReadFull(r, end[:]); err != nil {
+	end, err := r.Peek(2)
+	switch {
+	case err != nil:
 		return ended(err)
-	}
-	if end != [2]byte{'\r', '\n'} {
+	case string(end) != "\r\n":
 		return broken("a string of %d bytes does not end there", rep.n)
 	}
-	return nil
+	_, err = r.Discard(2)
+	return err
 }
 
 func (rep *reply) readArray(r *bufio.Reader, depth int) error {
