@@ -155,6 +155,9 @@ func check(l link) error {
 	if err := l.do(c); err != nil {
 		return fmt.Errorf("ECHO: %w", err)
 	}
+	if err := c.refusal("ECHO"); err != nil {
+		return err // a server that is loading, or has too many clients
+	}
 	if c.reply.mark != '$' || string(c.reply.data) != string(token) {
 		return fmt.Errorf("a reply was lost, or came twice: %w", c.unexpected("ECHO", 0))
 	}

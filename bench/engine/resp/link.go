@@ -141,7 +141,8 @@ type pipeline struct {
 	dealing  bool
 	err      error
 
-	ended chan struct{} // closed at the end of the reader
+	ended   chan struct{}  // closed at the end of the reader
+	flushes sync.WaitGroup // those that the reader began
 }
 
 // newPipeline takes over the connection of a direct link.
@@ -271,7 +272,7 @@ func (p *pipeline) release() {
 	p.dealing = false
 	if len(p.out) > 0 && !p.flushing && p.err == nil {
 		p.flushing = true
-		go p.flush()
+		p.flushes.Go(p.flush)
 	}
 }
 
@@ -280,4 +281,5 @@ func (p *pipeline) close() {
 	p.fail(errClosed)
 	p.mu.Unlock()
 	<-p.ended
+	p.flushes.Wait()
 }
