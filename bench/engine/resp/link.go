@@ -142,7 +142,7 @@ type pipeline struct {
 	err      error
 
 	ended   chan struct{}  // closed at the end of the reader
-	flushes sync.WaitGroup // those that the reader began
+	flushes sync.WaitGroup // the goroutines of flushLater
 }
 
 // newPipeline takes over the connection of a direct link.
@@ -169,29 +169,48 @@ func (p *pipeline) do(c *call) error {
 	p.flushing = p.flushing || flush
 	p.mu.Unlock()
 	if flush {
-		p.flush()
+		runtime.Gosched() // others that are about to call add theirs
+		p.mu.Lock()
+		p.write()
+		p.flushing = false
+		p.flushLater() // what came meanwhile is no business of this call
+		p.mu.Unlock()
 	}
 	<-c.done
 	return c.err
 }
 
-// flush writes what there is, and what comes meanwhile.
-func (p *pipeline) flush() {
-	runtime.Gosched() // others that are about to call add theirs
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.out) > 0 && p.err == nil {
-		buf := p.out
-		p.out = p.spare[:0]
-		p.mu.Unlock()
-		_, err := p.s.Write(buf)
-		p.mu.Lock()
-		p.spare = buf
-		if err != nil {
-			p.fail(p.s.told(err))
-		}
+// write writes what is in out. mu is locked but for the time that takes, and flushing set.
+func (p *pipeline) write() {
+	if p.err != nil {
+		return
 	}
-	p.flushing = false
+	buf := p.out
+	p.out = p.spare[:0]
+	p.mu.Unlock()
+	_, err := p.s.Write(buf)
+	p.mu.Lock()
+	p.spare = buf
+	if err != nil {
+		p.fail(p.s.told(err))
+	}
+}
+
+// flushLater has what is in out written by a goroutine of its own, with mu locked, unless
+// that is under way.
+func (p *pipeline) flushLater() {
+	if len(p.out) == 0 || p.flushing || p.err != nil {
+		return
+	}
+	p.flushing = true
+	p.flushes.Go(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for len(p.out) > 0 && p.err == nil {
+			p.write()
+		}
+		p.flushing = false
+	})
 }
 
 // fail ends the link, with mu locked. All calls that wait end with the error.
@@ -270,10 +289,7 @@ func (p *pipeline) release() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.dealing = false
-	if len(p.out) > 0 && !p.flushing && p.err == nil {
-		p.flushing = true
-		p.flushes.Go(p.flush)
-	}
+	p.flushLater()
 }
 
 func (p *pipeline) close() {
