@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/bench/driver"
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/engine/resp"
 	"github.com/ringwood-kv/ringwood/bench/limits"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/session"
@@ -34,6 +35,8 @@ type task struct {
 	Dir      string
 	Holds    session.Contents
 	Prepare  bool // load what the workload needs, and measure nothing
+	// Passwords are those of the targets: they are in no document.
+	Passwords resp.Passwords
 
 	Limits *int64 // measure the limits, within this much memory
 }
@@ -88,6 +91,9 @@ func RunIfChild(find func(name string) (engine.Kind, error)) {
 	os.Exit(0)
 }
 
+// loadingPipeline is how deep a pipeline is at least while a server is loaded.
+const loadingPipeline = 32
+
 // perform does what the task says.
 func (t task) perform(ctx context.Context, find func(name string) (engine.Kind, error), show func(progress)) (found *outcome, err error) {
 	if t.Limits != nil {
@@ -96,7 +102,7 @@ func (t task) perform(ctx context.Context, find func(name string) (engine.Kind, 
 		}})
 		return &outcome{Limits: figures}, err
 	}
-	kind, err := find(t.Engine)
+	kind, err := t.Config.finder(find, t.Passwords)(t.Engine)
 	if err != nil {
 		return nil, err
 	}
@@ -104,14 +110,19 @@ func (t task) perform(ctx context.Context, find func(name string) (engine.Kind, 
 	if err != nil {
 		return nil, err
 	}
-	durability, err := engine.ParseDurability(t.Config.Durability)
-	if err != nil {
-		return nil, err
+	var durability engine.Durability
+	if !kind.Server {
+		if durability, err = engine.ParseDurability(t.Config.Durability); err != nil {
+			return nil, err
+		}
 	}
 	c, p := t.Config, t.Config.Params
 	p.Threads = t.Threads
+	if t.Prepare { // nobody measures how long a connection waits for its replies
+		c.Pipeline = max(c.Pipeline, loadingPipeline)
+	}
 	s, err := session.Open(session.Config{
-		Kind: kind, Dir: t.Dir, Holds: &t.Holds, Memory: c.Memory, Durability: durability, Params: p,
+		Kind: kind, Dir: t.Dir, Holds: &t.Holds, Memory: c.Memory, Durability: durability, Pipeline: c.Pipeline, Params: p,
 		Rate: c.Rate, Share: c.Share, Duration: c.Duration, Series: interval(c.Duration, c.Rate > 0 || c.Share > 0), Warmup: c.Warmup,
 		PauseAt: c.PauseAt, Control: c.Control,
 		Progress: func(phase string, p driver.Progress) { show(progress{phase, p}) },

@@ -9,20 +9,27 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/engine/resp"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
 
 // Config says what is compared. All of it applies to all engines, but for what Groups say. Documents hold it,
 // and two of them can be merged if it is the same but for Rounds.
 type Config struct {
-	Engines   []string `json:"engines"`
+	Engines   []string `json:"engines"` // the names of Targets, if there are any
 	Subject   string   `json:"subject"` // the engine that is compared with the others; "" means the first
 	Roofs     []string `json:"roofs,omitempty"`
 	Workloads []string `json:"workloads"`
-	Threads   []int    `json:"threads"`
+	Threads   []int    `json:"threads"`          // on servers each has a connection
 	Table     string   `json:"table,omitempty"`  // the Table that it was made from
 	Groups    []Group  `json:"groups,omitempty"` // rows with settings of their own, in place of Workloads
 	Rounds    int      `json:"rounds"`
+
+	// Targets are servers, in place of engines within a process. They have a memory and a
+	// durability of their own, and no limits are measured, nor a control process run.
+	Targets  []resp.Target `json:"targets,omitempty"`
+	Pipeline int           `json:"pipeline,omitempty"`   // calls under way on each of their connections; 0 means one
+	Timeout  time.Duration `json:"timeout_ns,omitempty"` // see resp.Options
 
 	Memory     int64           `json:"memory"` // of an engine; 0 means its default
 	Durability string          `json:"durability"`
@@ -104,6 +111,9 @@ func label(workload string, threads int) string { return fmt.Sprintf("%s(%d)", w
 
 // check completes a configuration, and returns its rows and kinds.
 func (c *Config) check(find func(name string) (engine.Kind, error)) (rows []row, kinds []engine.Kind, err error) {
+	if err := c.checkTargets(); err != nil {
+		return nil, nil, err
+	}
 	switch {
 	case len(c.Engines) == 0:
 		return nil, nil, errors.New("no engines are named")
@@ -133,7 +143,7 @@ func (c *Config) check(find func(name string) (engine.Kind, error)) (rows []row,
 		}
 	}
 	for _, p := range c.parts() {
-		if _, err := engine.ParseDurability(p.config.Durability); err != nil {
+		if err := p.config.checkDurability(); err != nil {
 			return nil, nil, err
 		}
 		more, err := p.rows()
@@ -154,6 +164,9 @@ func (t part) rows() (rows []row, err error) {
 		}
 		if c.Workloads[i] = w.Name; slices.Contains(c.Workloads[:i], w.Name) {
 			return nil, fmt.Errorf("the workload %q is named twice", w.Name)
+		}
+		if err := w.On(engine.Kind{Server: len(c.Targets) > 0}); err != nil {
+			return nil, err
 		}
 		for j, threads := range c.Threads {
 			if threads < 1 || slices.Contains(c.Threads[:j], threads) {

@@ -18,6 +18,14 @@
 // and for each data set one for workloads that write, loaded again when a workload has
 // spoiled it (see session). Loading is not measured.
 //
+// # Servers
+//
+// In place of engines a comparison may have Targets, servers over RESP. Each has one
+// database, which must be empty in the beginning, or is emptied with Options.Fresh, and is
+// emptied at the end. It is the one store of its target for all rows: loaded again when
+// what a row needs is not there. So a server never holds more than one row needs, and rows
+// that fill come best before those that read.
+//
 // # Statistics
 //
 // Figures are medians over the rounds. The subject is compared with another engine by

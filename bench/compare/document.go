@@ -46,6 +46,8 @@ type Engine struct {
 	BelowOS bool `json:"below_os,omitempty"`
 	// Forgetful says that the engine keeps nothing: nobody is compared with it.
 	Forgetful bool `json:"forgetful,omitempty"`
+	// Server is what a server says about itself.
+	Server engine.Identity `json:"server,omitzero"`
 }
 
 // Failure is a cell that was not measured. Later rounds leave out its engine and row.
@@ -272,6 +274,8 @@ func (d *Document) same(o *Document) error {
 		return fmt.Errorf("the configurations differ: %s and %s", text(a), text(b))
 	case text(x) != text(y):
 		return fmt.Errorf("the machines or programs differ: %s and %s", text(x), text(y))
+	case text(d.servers()) != text(o.servers()):
+		return fmt.Errorf("the servers differ: %v and %v", d.servers(), o.servers())
 	}
 	return nil
 }

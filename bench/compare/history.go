@@ -65,6 +65,9 @@ func (h *History) Add(source string, d *Document) {
 	if slices.ContainsFunc(d.Comparison.Config.Groups, func(g Group) bool { return g.Revision != "" }) {
 		return // it is of several commits, and does not tell of when; its parts do
 	}
+	if len(d.Comparison.Config.Targets) > 0 {
+		return // its commit is that of kvbench, not of the servers
+	}
 	a := Analyse(d)
 	h.Subject = cmp.Or(h.Subject, d.Comparison.Config.Subject)
 	for _, row := range a.Rows {

@@ -28,6 +28,7 @@ func WriteMarkdown(w io.Writer, a *Analysis) error {
 	}
 	t.line("\nratio: the median of the paired ratios of ops/s, and their interval. settled: the ratio with the time of flushes and compactions that were left to do.")
 	t.line("CPU: the peer's CPU time for an operation by that of %s. written, disk: bytes for each user byte, by the operating system, %s/peer. RSS: peak.", subject, subject)
+	t.servers()
 	_, err := fmt.Fprint(w, t.String())
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/bench/driver"
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/engine/resp"
 	"github.com/ringwood-kv/ringwood/bench/internal/datasync"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/session"
@@ -23,6 +24,11 @@ type Options struct {
 	// Dir is where the stores are put, and removed at the end: a directory that is new
 	// or empty, "" for a temporary one.
 	Dir string
+	// Passwords are those of targets.
+	Passwords resp.Passwords
+	// Fresh deletes all keys in the databases of targets first. Without it they must be
+	// empty.
+	Fresh bool
 	// Find finds engines; nil means engine.Find. RunIfChild must know the same.
 	Find func(name string) (engine.Kind, error)
 	// Progress shows where the comparison stands; may be nil.
@@ -41,7 +47,7 @@ func Check(c *Config, o Options) error {
 	if o.Find == nil {
 		o.Find = engine.Find
 	}
-	_, _, err := c.check(o.Find)
+	_, _, err := c.check(c.finder(o.Find, o.Passwords))
 	return err
 }
 
@@ -51,17 +57,22 @@ func Run(ctx context.Context, c Config, o Options) (d *Document, err error) {
 	if o.Find == nil {
 		o.Find = engine.Find
 	}
-	rows, kinds, err := c.check(o.Find)
+	rows, kinds, err := c.check(c.finder(o.Find, o.Passwords))
 	if err != nil {
 		return nil, err
 	}
-	dir, remove, err := makeDir(o.Dir)
-	if err != nil {
-		return nil, err
+	dir, remove := "", func() error { return nil }
+	if len(c.Targets) == 0 {
+		if dir, remove, err = makeDir(o.Dir); err != nil {
+			return nil, err
+		}
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	d = &Document{Comparison: Comparison{Config: c, Engines: describe(&c, kinds), Modules: modules()}}
 	d.Environment = report.Look(dir)
+	if len(c.Targets) > 0 {
+		d.Environment.FileSystem = "" // that of the servers nobody knows
+	}
 	b := &bench{Options: o, d: d, dir: dir, rows: rows, kinds: kinds, stores: make(map[store]session.Contents), failed: make(map[cell]bool)}
 	b.clock = newClock(c.Rounds, len(rows), len(kinds))
 	for r := range rows {
@@ -71,6 +82,11 @@ func Run(ctx context.Context, c Config, o Options) (d *Document, err error) {
 			}
 		}
 	}
+	clear, err := b.meet()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, clear()) }()
 	if o.Resume != nil {
 		if err := b.resume(o.Resume); err != nil {
 			return nil, err
@@ -235,6 +251,9 @@ type bench struct {
 // changed ends the names of stores that workloads change.
 const changed = "-write"
 
+// server is the name of the one store of a target.
+const server = "server"
+
 // use names the store that a workload works on. What only reads has one that nobody
 // writes to, so that all rounds read the same.
 func use(w workload.Workload) string {
@@ -288,9 +307,12 @@ func (b *bench) fail(f Failure, err error) {
 func (b *bench) measure(ctx context.Context, c cell, round int) (*report.Result, error) {
 	r, kind := b.rows[c.row], b.kinds[c.engine]
 	s := store{c.engine, use(r.workload)}
+	if kind.Server {
+		s.use = server
+	}
 	t := task{
 		Config: r.config, Engine: kind.Name, Workload: r.workload.Name, Threads: r.params.Threads,
-		Dir: b.storeDir(s),
+		Dir: b.storeDir(s), Passwords: b.Passwords,
 	}
 	show := b.show(c, round)
 	if _, ok := b.stores[s]; !ok {
@@ -332,9 +354,19 @@ func (b *bench) perform(ctx context.Context, t task, s store, show func(progress
 	return found, nil
 }
 
-func (b *bench) storeDir(s store) string { return filepath.Join(b.dir, b.kinds[s.engine].Name, s.use) }
+// storeDir is the directory of a store, "" for that of a server.
+func (b *bench) storeDir(s store) string {
+	if s.use == server {
+		return ""
+	}
+	return filepath.Join(b.dir, b.kinds[s.engine].Name, s.use)
+}
 
 func (b *bench) drop(s store, dir string) error {
+	if s.use == server {
+		b.stores[s] = spoiled // the next cell that needs another one empties it
+		return nil
+	}
 	delete(b.stores, s)
 	return os.RemoveAll(dir)
 }

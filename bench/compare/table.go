@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringwood-kv/ringwood/bench/engine"
 	"github.com/ringwood-kv/ringwood/bench/limits"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/workload"
@@ -56,6 +57,9 @@ func (a *Analysis) Summary() []string {
 	}
 	if c.Table != "" {
 		list = []string{"table " + c.Table, plural(c.Rounds, "round"), fmt.Sprintf("seed %d", c.Params.Seed)}
+	}
+	if len(c.Targets) > 0 {
+		list = []string{plural(c.Rounds, "round"), fmt.Sprintf("pipeline %d", max(c.Pipeline, 1)), fmt.Sprintf("seed %d", c.Params.Seed)}
 	}
 	for _, s := range []struct {
 		show bool
@@ -145,6 +149,13 @@ func plural(n int, what string) string {
 func (t *table) head() {
 	t.line("%s against %s", t.a.Comparison.Config.Subject, strings.Join(t.a.others(), ", "))
 	t.line("%s", strings.Join(t.a.Summary(), " · "))
+	for _, e := range t.a.Comparison.Engines {
+		if e.Server != (engine.Identity{}) {
+			for _, part := range wrap(e.Name+": "+e.Server.String(), 120) {
+				t.line("%s", part)
+			}
+		}
+	}
 	report.NewTable(t).Environment(t.a.Environment)
 }
 
@@ -267,6 +278,7 @@ func (t *table) best() {
 	})
 	t.line("incl.: ratio with the time of flushes and compactions that were left to do. CPU: ratio of CPU time for an operation,")
 	t.line("the peer's by %s's. written, disk: bytes for each user byte, by the operating system. RSS: peak.", subject)
+	t.servers()
 	if names := t.a.noPeers(); len(names) > 0 {
 		t.line("shown, but no peers: %s", strings.Join(names, ", "))
 	}
@@ -274,6 +286,16 @@ func (t *table) best() {
 		t.line("goal: the ratio that this project wants to reach at least; it is no result.")
 	}
 }
+
+// servers says whose costs are shown, where servers are compared.
+func (t *table) servers() {
+	if t.a.OfServers() {
+		t.line("Of servers: CPU and RSS are the server's own, as its INFO tells, RSS at the end. Nothing is known of their disks.")
+	}
+}
+
+// OfServers tells whether servers were compared.
+func (a *Analysis) OfServers() bool { return len(a.Comparison.Config.Targets) > 0 }
 
 // noPeers lists the engines that were compared with, but never or not always as peers.
 func (a *Analysis) noPeers() (names []string) {
@@ -337,6 +359,7 @@ func (t *table) speed() {
 	t.background()
 	t.line("%s", IntervalNote(t.a))
 	t.line("settled: with the time of flushes and compactions that were left to do. limit: share of the row's rough limit, below.")
+	t.servers()
 }
 
 // background says how much was written beside reads.

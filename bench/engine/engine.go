@@ -22,6 +22,9 @@ import (
 // ErrNotFound is what AppendGet returns for a key that is not there.
 var ErrNotFound = errors.New("key not found")
 
+// ErrUntold is what Settle returns for an engine that does not tell whether it rests.
+var ErrUntold = errors.New("the engine does not tell whether it rests")
+
 // Engine is an open store. It is safe for concurrent use; its batches and iterators
 // belong to one goroutine each. Keys and values passed in are not kept.
 type Engine interface {
@@ -42,6 +45,7 @@ type Engine interface {
 	// Settle writes out what is in memory and waits until background work rests, so
 	// that what writing costs has been paid and reads see a settled store. rested is how
 	// long it went on looking at an engine that rested already: no time of the engine's.
+	// The error is ErrUntold where nobody can know.
 	Settle(ctx context.Context) (rested time.Duration, err error)
 	// Stats returns what the engine counts since it was opened.
 	Stats() Stats
@@ -107,6 +111,10 @@ type Config struct {
 	Dir        string
 	Memory     int64 // budget in bytes for caches and write buffers; 0 means the engine's default
 	Durability Durability
+
+	// Of a server, which has none of the above:
+	Connections int // 0 means one
+	Pipeline    int // calls under way on each connection; 0 means one
 }
 
 // memory is the budget that lsm has too where none is given.
@@ -138,7 +146,9 @@ type Kind struct {
 	// Forgetful marks an engine that keeps nothing, so that what it answers can't be
 	// checked.
 	Forgetful bool
-	Open      func(Config) (Engine, error)
+	// Server marks a program of its own, which Open connects to: its engine is a Server.
+	Server bool
+	Open   func(Config) (Engine, error)
 }
 
 // Find returns the kind with that name, or an error that lists those there are.

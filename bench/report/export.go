@@ -56,14 +56,14 @@ var csvColumns = []struct {
 	{"lost", func(r Result) string { return fmt.Sprint(r.Lost) }},
 	{"user_bytes_read", func(r Result) string { return fmt.Sprint(r.UserRead) }},
 	{"user_bytes_written", func(r Result) string { return fmt.Sprint(r.UserWritten) }},
-	{"cpu_us_per_op", func(r Result) string { return cell(r.Process.CPUPerOp) }},
-	{"settled_cpu_us_per_op", func(r Result) string { return cell(r.Process.SettledCPU) }},
-	{"peak_resident_bytes", func(r Result) string { return whole(r.Process.PeakMemory) }},
-	{"allocs_per_op", func(r Result) string { return number(r.Process.AllocsPerOp) }},
+	{"cpu_us_per_op", func(r Result) string { return cell(r.CPUPerOp()) }},
+	{"settled_cpu_us_per_op", func(r Result) string { return cell(r.SettledCPU()) }},
+	{"peak_resident_bytes", func(r Result) string { return whole(r.Memory()) }},
+	{"allocs_per_op", func(r Result) string { return cell(r.AllocsPerOp()) }},
 	{"written_bytes", func(r Result) string { return whole(r.Disk.Written) }},
 	{"written_per_user_byte", func(r Result) string { return cell(r.Disk.PerUserByte) }},
 	{"write_amplification", func(r Result) string { return cell(r.Disk.WriteAmplification) }},
-	{"used_bytes", func(r Result) string { return fmt.Sprint(r.Disk.Used) }},
+	{"used_bytes", func(r Result) string { return whole(r.Disk.Used) }},
 	{"used_per_user_byte", func(r Result) string { return cell(r.Disk.UsedPerUserByte) }},
 	{"longest_pause_ns", func(r Result) string { return nanos(r.Pauses.Longest) }},
 	{"round", func(r Result) string {
@@ -75,6 +75,25 @@ var csvColumns = []struct {
 	{"syncs_per_op", func(r Result) string { return cell(r.PerOp(r.Counts.Syncs)) }},
 	{"block_reads_per_op", func(r Result) string { return cell(r.PerOp(r.Counts.BlockReads)) }},
 	{"longest_own_pause_ns", func(r Result) string { return orBlank(r.Pauses.Own, nanos) }},
+	// Of a server; the processor time and memory above are then its own, by its account.
+	{"server", func(r Result) string {
+		if r.Server == nil {
+			return ""
+		}
+		return strings.TrimSpace(r.Server.Name + " " + r.Server.Version)
+	}},
+	{"pipeline", func(r Result) string {
+		if r.Settings.Pipeline == 0 {
+			return ""
+		}
+		return strconv.Itoa(r.Settings.Pipeline)
+	}},
+	{"client_cpu_us_per_op", func(r Result) string {
+		if r.Server == nil {
+			return ""
+		}
+		return cell(r.Process.CPUPerOp)
+	}},
 }
 
 func number(v float64) string      { return strconv.FormatFloat(v, 'g', 8, 64) }
@@ -178,7 +197,13 @@ func WriteBenchmarks(w io.Writer, e Environment, results []Result) error {
 		if r.Ops == 0 || r.Phase == "capacity" {
 			continue
 		}
-		fmt.Fprintf(&b, "BenchmarkStore/workload=%s/engine=%s/threads=%d/durability=%s", r.Workload, r.Engine, r.Settings.Threads, r.Settings.Durability)
+		fmt.Fprintf(&b, "BenchmarkStore/workload=%s/engine=%s/threads=%d", r.Workload, r.Engine, r.Settings.Threads)
+		if d := r.Settings.Durability; d != "" {
+			b.WriteString("/durability=" + d)
+		}
+		if n := r.Settings.Pipeline; n > 0 {
+			fmt.Fprintf(&b, "/pipeline=%d", n)
+		}
 		if r.Settings.Update == "blind" {
 			b.WriteString("/update=blind")
 		}
@@ -191,13 +216,16 @@ func WriteBenchmarks(w io.Writer, e Environment, results []Result) error {
 				fmt.Fprintf(&b, "\t%s %s", number(*v*scale), name)
 			}
 		}
-		unit(r.Process.CPUPerOp, 1000, "cpu-ns/op")
+		unit(r.CPUPerOp(), 1000, "cpu-ns/op")
 		for _, l := range r.Latency {
 			fmt.Fprintf(&b, "\t%d %s-p50-ns\t%d %s-p99-ns", l.P50, l.Kind, l.P99, l.Kind)
 		}
 		unit(r.Disk.PerUserByte, 1, "written/user-B")
 		unit(r.Disk.UsedPerUserByte, 1, "disk/user-B")
-		fmt.Fprintf(&b, "\t%s B/op\t%s allocs/op\n", number(r.Process.BytesPerOp), number(r.Process.AllocsPerOp))
+		if r.Server == nil {
+			fmt.Fprintf(&b, "\t%s B/op\t%s allocs/op", number(r.Process.BytesPerOp), number(r.Process.AllocsPerOp))
+		}
+		b.WriteString("\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

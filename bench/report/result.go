@@ -54,6 +54,9 @@ type Result struct {
 	Process Process      `json:"process"`
 	Disk    Disk         `json:"disk"`
 	Counts  engine.Stats `json:"engine_counts"`
+	// Server is the server that was measured, null for a store within the process. With
+	// one, Process has the costs of the harness alone, and nothing is known of Disk.
+	Server *Server `json:"server,omitempty"`
 
 	Trace       *trace.Report `json:"trace,omitempty"`
 	Interrupted bool          `json:"interrupted,omitempty"`
@@ -71,6 +74,40 @@ func (r Result) PerOp(n *int64) *float64 {
 	return &q
 }
 
+// CPUPerOp returns the processor time for an operation, in microseconds: of the process,
+// or of the server, as far as it tells.
+func (r Result) CPUPerOp() *float64 {
+	if r.Server != nil {
+		return r.Server.CPUPerOp
+	}
+	return r.Process.CPUPerOp
+}
+
+// SettledCPU is CPUPerOp with the settling.
+func (r Result) SettledCPU() *float64 {
+	if r.Server != nil {
+		return r.Server.SettledCPU
+	}
+	return r.Process.SettledCPU
+}
+
+// Memory returns resident memory in bytes: the peak of the process, or what the server
+// has at the end.
+func (r Result) Memory() *int64 {
+	if r.Server != nil {
+		return r.Server.Resident
+	}
+	return r.Process.PeakMemory
+}
+
+// AllocsPerOp returns the objects on the Go heap for an operation; null for a server.
+func (r Result) AllocsPerOp() *float64 {
+	if r.Server != nil {
+		return nil
+	}
+	return &r.Process.AllocsPerOp
+}
+
 // Settings are what the run was asked for.
 type Settings struct {
 	Records      int64   `json:"records,omitempty"`
@@ -78,8 +115,9 @@ type Settings struct {
 	ValueSize    int     `json:"value_size,omitempty"`
 	Ratio        float64 `json:"compression_ratio"`
 	Threads      int     `json:"threads"`
-	Durability   string  `json:"durability"`
-	Memory       int64   `json:"memory"` // 0: the engine's default
+	Pipeline     int     `json:"pipeline,omitempty"` // calls under way on each connection; 0: no server
+	Durability   string  `json:"durability"`         // "": the server's own
+	Memory       int64   `json:"memory"`             // 0: the engine's default, or the server's
 	Seed         uint64  `json:"seed"`
 	Distribution string  `json:"distribution,omitempty"`
 	Update       string  `json:"update,omitempty"`
@@ -172,6 +210,17 @@ type Quiet struct {
 	Latency   Latency `json:"latency"` // of all kinds together, to two digits
 }
 
+// Server is a server and what it used, by its own account (INFO): null is what it does not
+// tell.
+type Server struct {
+	engine.Identity
+	UserSeconds   *float64 `json:"user_cpu_seconds"`
+	SystemSeconds *float64 `json:"system_cpu_seconds"`
+	CPUPerOp      *float64 `json:"cpu_us_per_op"`         // of the run
+	SettledCPU    *float64 `json:"settled_cpu_us_per_op"` // of the run and the settling
+	Resident      *int64   `json:"resident_bytes"`        // at the end; no peak
+}
+
 // Process are figures of the operating system and the Go runtime.
 type Process struct {
 	UserSeconds   *float64 `json:"user_cpu_seconds"`
@@ -193,9 +242,9 @@ type Disk struct {
 	// user's bytes.
 	WriteAmplification *float64 `json:"write_amplification"`
 	Read               *int64   `json:"read_bytes"`
-	Used               int64    `json:"used_bytes"` // sum of the sizes of the files
-	Allocated          int64    `json:"allocated_bytes"`
-	Files              int      `json:"files"`
+	Used               *int64   `json:"used_bytes"` // sum of the sizes of the files
+	Allocated          *int64   `json:"allocated_bytes"`
+	Files              *int     `json:"files"`
 	UsedPerUserByte    *float64 `json:"used_per_user_byte"` // of the records that are there
 	AllocPerUserByte   *float64 `json:"allocated_per_user_byte"`
 }

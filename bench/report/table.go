@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,7 +45,7 @@ func (t *Table) Add(r Result) {
 		t.header = true
 		fmt.Fprintf(t.w, "\n"+speedFormat, "workload", "op", "ops/s", "CPU µs/op", "p50", "p95", "p99", "p99.9", "max")
 	}
-	name, cpu := label(r), Known(r.Process.CPUPerOp, Three)
+	name, cpu := label(r), Known(r.CPUPerOp(), Three)
 	if len(r.Latency) != 1 {
 		fmt.Fprintf(t.w, "%-22s %-7s %12s %10s\n", name, "all", Rate(r.OpsPerSecond), cpu)
 		name, cpu = "", ""
@@ -86,19 +87,35 @@ func (t *Table) Finish() {
 	if len(t.all) == 0 {
 		return
 	}
-	fmt.Fprintf(t.w, "\n"+costFormat, "workload", "settling", "ops/s incl.", "MiB/s", "write amp", "disk/user", "peak RSS", "allocs/op", "misses", "pause")
+	server := slices.ContainsFunc(t.all, func(r Result) bool { return r.Server != nil })
+	rss := "peak RSS"
+	if server {
+		rss = "its RSS"
+	}
+	fmt.Fprintf(t.w, "\n"+costFormat, "workload", "settling", "ops/s incl.", "MiB/s", "write amp", "disk/user", rss, "allocs/op", "misses", "pause")
 	for _, r := range t.all {
 		fmt.Fprintf(t.w, costFormat, label(r),
 			Known(r.SettleSeconds, func(s float64) string { return Duration(time.Duration(s * 1e9)) }),
 			Known(r.SettledOpsPerSecond, Rate),
 			Three(float64(r.UserRead+r.UserWritten)/r.Seconds/(1<<20)),
 			Known(r.Disk.WriteAmplification, Three), Known(r.Disk.AllocPerUserByte, Three),
-			Known(r.Process.PeakMemory, Bytes), Three(r.Process.AllocsPerOp), Count(r.Misses),
+			Known(r.Memory(), Bytes), Known(r.AllocsPerOp(), Three), Count(r.Misses),
 			Duration(r.Pauses.Longest))
+	}
+	if server {
+		fmt.Fprintln(t.w, "\nCPU µs/op, RSS: the server's, by its INFO; RSS at the end. settling: until the server came to rest after the last")
+		fmt.Fprintln(t.w, "operation; then operations by the time of both. pause: the longest single call. -: what the server does not tell.")
+		t.notes()
+		return
 	}
 	fmt.Fprintln(t.w, "\nsettling: flushes and compactions after the last operation; then operations by the time of both.")
 	fmt.Fprintln(t.w, "write amp: bytes of log, flush and compaction for each byte written. disk/user: disk space for each byte of")
 	fmt.Fprintln(t.w, "the records that are there. pause: the longest single call.")
+	t.notes()
+}
+
+// notes prints what has no column.
+func (t *Table) notes() {
 	for _, r := range t.all {
 		for _, note := range notes(r) {
 			fmt.Fprintf(t.w, "%s: %s\n", label(r), note)
@@ -111,6 +128,9 @@ func notes(r Result) (list []string) {
 	add := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if r.Interrupted {
 		add("interrupted: the figures are of what was done until then")
+	}
+	if c := r.Process.CPUPerOp; r.Server != nil && c != nil {
+		add("kvbench itself used %s µs of processor time for an operation", Three(*c))
 	}
 	if o := r.OpenSeconds; o != nil && *o >= 0.05 {
 		add("the store was opened in %s", Duration(time.Duration(*o*1e9)))

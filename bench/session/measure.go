@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -21,6 +22,8 @@ type measurement struct {
 	end     proc.Usage // of the run
 	settled *time.Duration
 
+	account account // of a server
+
 	monitor *control.Monitor
 	watched control.Report
 }
@@ -29,7 +32,12 @@ type measurement struct {
 func (s *Session) begin() *measurement {
 	debug.FreeOSMemory() // what an earlier run left does not count
 	proc.ResetPeak()
-	return &measurement{s: s, stats: s.e.Stats(), start: proc.Now()}
+	m := &measurement{s: s, stats: s.e.Stats()}
+	if s.server != nil {
+		m.account.note(s.server, &m.account.begin)
+	}
+	m.start = proc.Now()
+	return m
 }
 
 // control starts the control process of an open loop.
@@ -46,6 +54,10 @@ func (m *measurement) ran(err error) error {
 	m.end = proc.Now()
 	if m.s.cfg.Done != nil {
 		m.s.cfg.Done()
+	}
+	if m.s.server != nil && err == nil {
+		m.account.note(m.s.server, &m.account.end)
+		err = m.s.server.Check()
 	}
 	if m.monitor == nil {
 		return err
@@ -98,6 +110,9 @@ func (m *measurement) settle(ctx context.Context, name string, res *driver.Resul
 				res.Interrupted = true
 				return nil
 			}
+			if errors.Is(s.err, engine.ErrUntold) {
+				return nil
+			}
 			took := time.Since(start) - s.rested
 			m.settled = &took
 			return s.err
@@ -111,7 +126,7 @@ func (m *measurement) settle(ctx context.Context, name string, res *driver.Resul
 
 // result makes a result of it all. logical is the size of the records in the store, 0
 // if unknown.
-func (m *measurement) result(res *driver.Result, logical int64) report.Result {
+func (m *measurement) result(res *driver.Result, logical int64) (report.Result, error) {
 	t := res.Totals
 	seconds := res.Elapsed.Seconds()
 	r := report.Result{
@@ -142,7 +157,10 @@ func (m *measurement) result(res *driver.Result, logical int64) report.Result {
 	m.disk(&r, t.Written+res.Background.Written, logical)
 	m.pauses(&r, res)
 	m.quiet(&r, res)
-	return r
+	if m.s.server != nil {
+		return r, m.server(&r)
+	}
+	return r, nil
 }
 
 // tenths turns the times at which the tenths began into their speeds.
@@ -201,16 +219,19 @@ func by(v *int64, n int64) *float64 {
 }
 
 func (m *measurement) disk(r *report.Result, written, logical int64) {
+	r.Counts = m.s.e.Stats().Since(m.stats)
+	if m.s.server != nil {
+		return // its disk is another one's
+	}
 	used := proc.Now().Since(m.start)
 	r.Disk.Written, r.Disk.Read = told(used.Written), told(used.ReadDisk)
 	r.Disk.PerUserByte = by(r.Disk.Written, written)
-	r.Counts = m.s.e.Stats().Since(m.stats)
 	if n, ok := r.Counts.Written(); ok {
 		r.Disk.WriteAmplification = by(&n, written)
 	}
 	// A file that goes while it is looked at is no reason to lose the results.
 	if d, err := proc.DiskUsed(m.s.dir); err == nil {
-		r.Disk.Used, r.Disk.Allocated, r.Disk.Files = d.Bytes, d.Allocated, d.Files
+		r.Disk.Used, r.Disk.Allocated, r.Disk.Files = &d.Bytes, &d.Allocated, &d.Files
 		r.Disk.UsedPerUserByte, r.Disk.AllocPerUserByte = by(&d.Bytes, logical), by(&d.Allocated, logical)
 	}
 }

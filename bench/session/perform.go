@@ -41,7 +41,9 @@ func (s *Session) perform(ctx context.Context, w workload.Workload, p workload.P
 	}
 	before := s.has.State
 	s.has.State = workload.Part // unless it gets to its end
-	run, err := w.Start(s.e, p)
+	started := p
+	started.Threads = s.workers(p)
+	run, err := w.Start(s.e, started)
 	if err != nil {
 		return fail(err)
 	}
@@ -77,7 +79,10 @@ func (s *Session) perform(ctx context.Context, w workload.Workload, p workload.P
 		}
 	}
 	s.leave(w, p, before, res)
-	r := m.result(res, s.has.Logical)
+	r, err := m.result(res, s.has.Logical)
+	if err != nil {
+		return fail(err)
+	}
 	r.Workload, r.Phase = w.Name, j.phase
 	r.Settings = s.settings(w, p, run)
 	m.openLoop(&r, res, j.rate)
@@ -121,6 +126,9 @@ func (s *Session) settings(w workload.Workload, p workload.Params, run *workload
 		Records: p.Records, KeySize: p.KeySize, ValueSize: p.ValueSize, Ratio: p.Ratio, Threads: p.Threads,
 		Durability: s.durability.String(), Memory: s.cfg.Memory, Seed: p.Seed,
 		Distribution: run.Distribution, Update: w.Variant(p),
+	}
+	if s.cfg.Kind.Server {
+		set.Durability, set.Memory, set.Pipeline = "", 0, max(s.cfg.Pipeline, 1)
 	}
 	if w.Data == workload.YCSB {
 		set.KeySize = 0 // of its own

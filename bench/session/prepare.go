@@ -54,18 +54,18 @@ func (s *Session) needEmpty(name string) error {
 		return nil
 	}
 	if !s.ours {
-		return fmt.Errorf("%s needs an empty store, and there is one in %s: give another --dir, or --fresh to delete what is there", name, s.dir)
+		return fmt.Errorf("%s needs an empty store, and there is one in %s: %s", name, s.place(), s.elsewhere())
 	}
 	return s.empty()
 }
 
 func (s *Session) refuse(w workload.Workload, p workload.Params) error {
-	fix := fmt.Sprintf("load it with `kvbench load --workload %s --records %d --dir %s --fresh`", w.Name, p.Records, s.dir)
+	fix := fmt.Sprintf("load it with `kvbench load --workload %s --records %d %s --fresh`", w.Name, p.Records, s.flags())
 	if s.has.State == workload.Grown && s.has.Data == w.Data {
-		return fmt.Errorf("%s needs exactly %d records, and the store in %s has others beyond (workloads d and e insert): %s", w.Name, p.Records, s.dir, fix)
+		return fmt.Errorf("%s needs exactly %d records, and the store in %s has others beyond (workloads d and e insert): %s", w.Name, p.Records, s.place(), fix)
 	}
 	return fmt.Errorf("%s needs %d records with values of %d bytes, which the store in %s does not have: give --records, --value-size and --key-size as it was loaded, or %s",
-		w.Name, p.Records, p.ValueSize, s.dir, fix)
+		w.Name, p.Records, p.ValueSize, s.place(), fix)
 }
 
 // load writes the records that w needs.
@@ -81,7 +81,10 @@ func (s *Session) load(ctx context.Context, w workload.Workload, p workload.Para
 	if err := s.open(d); err != nil {
 		return nil, err
 	}
-	p.Operations, p.Threads = p.Records, 1
+	p.Operations = p.Records
+	if !s.cfg.Kind.Server { // where one connection would wait most of the time
+		p.Threads = 1
+	}
 	job := s.job(l, p)
 	job.phase, job.rate, job.duration = "load", 0, 0
 	r, err := s.perform(ctx, l, p, job)
@@ -99,7 +102,7 @@ func (s *Session) explore(ctx context.Context, w workload.Workload, p workload.P
 	if err := s.open(s.wanted(w)); err != nil {
 		return err
 	}
-	if _, err := s.e.Settle(ctx); err != nil {
+	if _, err := s.e.Settle(ctx); err != nil && !errors.Is(err, engine.ErrUntold) {
 		return err
 	}
 	keys := w.Data.Keys(p)

@@ -30,7 +30,7 @@ func (s *Session) Replay(ctx context.Context, path string, m trace.Mapping, chec
 	}
 	p := s.cfg.Params
 	p.Threads = max(p.Threads, 1)
-	t := trace.New(r, s.e, trace.Options{Threads: p.Threads, Seed: p.Seed, Ratio: p.Ratio})
+	t := trace.New(r, s.e, trace.Options{Threads: s.workers(p), Seed: p.Seed, Ratio: p.Ratio})
 	defer t.Close()
 	result, err := s.replay(ctx, t)
 	if err != nil {
@@ -38,6 +38,9 @@ func (s *Session) Replay(ctx context.Context, path string, m trace.Mapping, chec
 	}
 	result.Settings = report.Settings{
 		Ratio: p.Ratio, Threads: p.Threads, Durability: s.durability.String(), Memory: s.cfg.Memory, Seed: p.Seed, Trace: path,
+	}
+	if s.cfg.Kind.Server {
+		result.Settings.Durability, result.Settings.Memory, result.Settings.Pipeline = "", 0, max(s.cfg.Pipeline, 1)
 	}
 	if check && !result.Interrupted {
 		if err := s.checkReplay(ctx, t); err != nil {
@@ -66,7 +69,10 @@ func (s *Session) replay(ctx context.Context, t *trace.Replay) (report.Result, e
 	if err := m.settle(ctx, "replay", res); err != nil {
 		return report.Result{}, err
 	}
-	result := m.result(res, t.LiveBytes())
+	result, err := m.result(res, t.LiveBytes())
+	if err != nil {
+		return report.Result{}, err
+	}
 	result.Workload, result.Phase = "replay", "run"
 	m.openLoop(&result, res, s.cfg.Rate)
 	return result, nil

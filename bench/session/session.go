@@ -11,6 +11,9 @@
 //
 // A store is emptied only if the session made it, or was told to by Fresh and the
 // directory has the mark of a store: whatever else is in a directory is an error.
+//
+// A server has a database in place of a directory: it is the session's if it had no keys
+// in the beginning, or none but those that Fresh deleted. It is not emptied at the end.
 package session
 
 import (
@@ -38,7 +41,10 @@ type Config struct {
 	Holds      *Contents
 	Memory     int64 // of the engine; 0 means its default
 	Durability engine.Durability
-	Params     workload.Params
+	// Pipeline is how many calls of a thread are under way at a time, on a server, where
+	// each thread has a connection; 0 means one.
+	Pipeline int
+	Params   workload.Params
 
 	Rate     float64 // operations a second: an open loop; 0 means a closed one
 	Share    float64 // in place of Rate: a share of the capacity, which is measured first
@@ -64,6 +70,8 @@ type Session struct {
 	opened     *time.Duration // how long that took, until a result has told it
 
 	has Contents
+
+	server engine.Server // nil if the store is within this process, or closed
 }
 
 // Contents is what a store holds, as far as a session knows.
@@ -101,6 +109,9 @@ func Open(cfg Config) (*Session, error) {
 		if cfg.Rate > 0 || cfg.Share > 0 {
 			s.cfg.Series = time.Second / 4
 		}
+	}
+	if cfg.Kind.Server {
+		return s, s.connect()
 	}
 	if cfg.Dir == "" {
 		root, err := os.MkdirTemp("", "kvbench-*")
@@ -156,19 +167,24 @@ func (s *Session) Close() error {
 
 // open opens the store with a durability, if it is not open like that.
 func (s *Session) open(d engine.Durability) error {
-	if s.e != nil && s.durability == d {
+	if s.e != nil && (s.durability == d || s.server != nil) {
 		return nil
 	}
 	if err := s.shut(); err != nil {
 		return err
 	}
 	start := time.Now()
-	e, err := s.cfg.Kind.Open(engine.Config{Dir: s.dir, Memory: s.cfg.Memory, Durability: d})
+	e, err := s.cfg.Kind.Open(engine.Config{
+		Dir: s.dir, Memory: s.cfg.Memory, Durability: d, Connections: s.cfg.Params.Threads, Pipeline: s.cfg.Pipeline,
+	})
 	if err != nil {
-		return fmt.Errorf("open %s: %w", s.dir, err)
+		return fmt.Errorf("open %s: %w", s.place(), err)
 	}
 	took := time.Since(start)
-	s.e, s.durability, s.opened = e, d, &took
+	s.e, s.durability = e, d
+	if s.server, _ = e.(engine.Server); s.server == nil {
+		s.opened = &took
+	}
 	return nil
 }
 
@@ -177,12 +193,15 @@ func (s *Session) shut() error {
 		return nil
 	}
 	err := s.e.Close()
-	s.e = nil
+	s.e, s.server = nil, nil
 	return err
 }
 
-// empty leaves an empty directory. Only for stores that are ours.
+// empty leaves an empty directory, or database. Only for stores that are ours.
 func (s *Session) empty() error {
+	if s.server != nil {
+		return s.clear()
+	}
 	if err := s.shut(); err != nil {
 		return err
 	}
@@ -210,9 +229,9 @@ func (s *Session) Load(ctx context.Context, d workload.DataSet) ([]report.Result
 
 // Prepare loads the records that a workload needs, unless the store has them.
 func (s *Session) Prepare(ctx context.Context, w workload.Workload) error {
-	p, err := w.Complete(s.cfg.Params, s.cfg.Duration > 0)
+	p, err := s.complete(w)
 	if err != nil {
-		return fmt.Errorf("%s: %w", w.Name, err)
+		return err
 	}
 	p.Unchecked = s.cfg.Kind.Forgetful
 	_, err = s.prepare(ctx, w, p)
@@ -222,9 +241,9 @@ func (s *Session) Prepare(ctx context.Context, w workload.Workload) error {
 // Run performs a workload. The results are its own, the last one, and before it those
 // of what had to be done first: loading records, finding the capacity.
 func (s *Session) Run(ctx context.Context, w workload.Workload) (results []report.Result, err error) {
-	p, err := w.Complete(s.cfg.Params, s.cfg.Duration > 0)
+	p, err := s.complete(w)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", w.Name, err)
+		return nil, err
 	}
 	p.Unchecked = s.cfg.Kind.Forgetful
 	loaded, err := s.prepare(ctx, w, p)
@@ -256,6 +275,18 @@ func (s *Session) Run(ctx context.Context, w workload.Workload) (results []repor
 		return results, err
 	}
 	return append(results, result), nil
+}
+
+// complete completes the parameters for a workload, which the store must be able to run.
+func (s *Session) complete(w workload.Workload) (workload.Params, error) {
+	if err := w.On(s.cfg.Kind); err != nil {
+		return s.cfg.Params, err
+	}
+	p, err := w.Complete(s.cfg.Params, s.cfg.Duration > 0)
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", w.Name, err)
+	}
+	return p, nil
 }
 
 // capacityTime is how long the capacity is measured at most.

@@ -223,7 +223,7 @@ func TestResult(t *testing.T) {
 		t.Errorf("settings %+v", r.Settings)
 	}
 	// The map counts its writes once as log and twice as flushes.
-	if wa := r.Disk.WriteAmplification; wa == nil || *wa != 3 || r.Disk.Files != 1 {
+	if wa := r.Disk.WriteAmplification; wa == nil || *wa != 3 || *r.Disk.Files != 1 {
 		t.Errorf("disk %+v, write amplification %v", r.Disk, wa)
 	}
 	if r.OpenSeconds != nil {

@@ -38,9 +38,11 @@ func dbWorkloads() []Workload {
 	}
 	writes := map[string]bool{"overwrite": true, "readwhilewriting": true, "deleterandom": true, "deleteseq": true}
 	once := map[string]bool{"deleterandom": true, "deleteseq": true}
+	ordered := map[string]bool{"seekrandom": true, "seekreverse": true, "scan": true, "scanreverse": true, "deleteseq": true}
 	for i := range list {
 		w := &list[i]
 		w.Data = Decimal
+		w.Ordered = ordered[w.Name]
 		w.Fills = w.Needs == Empty || once[w.Name]
 		w.Writes = w.Needs == Empty || writes[w.Name]
 	}

@@ -66,6 +66,8 @@ type Workload struct {
 	Writes bool
 	// Fills says that the calls are a sequence to go through once: no warm-up.
 	Fills bool
+	// Ordered says that the workload seeks or scans, and so needs keys in order.
+	Ordered bool
 
 	operations func(p Params) int64 // the number when none is asked for; nil means p.Records
 	callOps    func(p Params) int64 // operations in a call; nil means 1
@@ -132,6 +134,33 @@ func (w Workload) Complete(p Params, unlimited bool) (Params, error) {
 		}
 	}
 	return p, nil
+}
+
+// On is an error if the workload can't run on a kind of engine; it says which can.
+func (w Workload) On(k engine.Kind) error {
+	why := w.unfit(k)
+	if why == "" {
+		return nil
+	}
+	var names []string
+	for _, other := range List() {
+		if other.unfit(k) == "" {
+			names = append(names, other.Name)
+		}
+	}
+	return fmt.Errorf("%s %s; the workloads for a server are %s", w.Name, why, strings.Join(names, ", "))
+}
+
+// unfit says why the workload can't run on a kind of engine, "" if it can.
+func (w Workload) unfit(k engine.Kind) string {
+	switch {
+	case !k.Server:
+	case w.Ordered:
+		return "seeks or scans, and a server over RESP has no order of keys (its SCAN walks in any)"
+	case w.Syncs:
+		return "syncs each write, which is for the server's own configuration to say: use fillrandom on a server that is set up so"
+	}
+	return ""
 }
 
 // CallOps returns how many operations a call stands for, for completed params.

@@ -19,7 +19,7 @@ func ycsbWorkloads() []Workload {
 	make := func(name, help, requests string, m mix) Workload {
 		w := Workload{
 			Name: name, Help: help, Data: YCSB, Needs: Grown, requests: requests,
-			Writes: m.read < 1, update: m.update+m.rmw > 0,
+			Writes: m.read < 1, Ordered: m.scan > 0, update: m.update+m.rmw > 0,
 		}
 		if m.insert > 0 {
 			w.Needs, w.Leaves = Loaded, Grown

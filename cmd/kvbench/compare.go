@@ -13,6 +13,7 @@ import (
 	"github.com/ringwood-kv/ringwood/bench/compare"
 	"github.com/ringwood-kv/ringwood/bench/compare/page"
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/engine/resp"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
@@ -49,19 +50,29 @@ func peers() (names []string) {
 }
 
 // config makes a configuration of the flags.
-func (f *compareFlags) config(o *options) (c compare.Config, err error) {
+func (f *compareFlags) config(o *options) (c compare.Config, passwords resp.Passwords, err error) {
 	if o.NArg() > 0 {
-		return c, usagef("unexpected argument %q: workloads are named by --workloads, engines by --engines", o.Arg(0))
+		return c, nil, usagef("unexpected argument %q: workloads are named by --workloads, engines by --engines", o.Arg(0))
 	}
-	if len(f.workloads) == 0 {
-		return c, usagef("--workloads is missing: it is all, or one or more of %s", strings.Join(workloadNames(), ", "))
+	targets, passwords, err := o.targets()
+	if err != nil {
+		return c, nil, err
 	}
-	if len(f.workloads) == 1 && f.workloads[0] == "all" {
-		f.workloads = workloadNames()
+	all := workloadNames()
+	if len(targets) > 0 {
+		all = forServers()
+	} else if o.fresh {
+		return c, nil, usagef("--fresh deletes the keys of a --target: without one, stores are always fresh")
+	}
+	switch {
+	case len(f.workloads) == 0:
+		return c, nil, usagef("--workloads is missing: it is all, or one or more of %s", strings.Join(all, ", "))
+	case len(f.workloads) == 1 && f.workloads[0] == "all":
+		f.workloads = all
 	}
 	p, err := o.sizes()
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
 	c = compare.Config{
 		Engines: f.engines, Subject: f.subject, Roofs: f.roofs, Workloads: f.workloads, Threads: f.threads, Rounds: f.rounds,
@@ -69,10 +80,14 @@ func (f *compareFlags) config(o *options) (c compare.Config, err error) {
 		Rate: o.rate.perSecond, Share: o.rate.share, Duration: o.duration, Warmup: o.warmup, PauseAt: o.pause, Control: o.control,
 		Limits: f.limits,
 	}
-	if err := compare.Check(&c, compare.Options{}); err != nil {
-		return c, usageError{err}
+	if len(targets) > 0 {
+		c.Engines, c.Targets, c.Pipeline, c.Timeout = nil, targets, o.servers.pipeline, o.servers.timeout
+		c.Memory, c.Durability, c.Control, c.Limits = 0, "", false, false
 	}
-	return c, nil
+	if err := compare.Check(&c, compare.Options{}); err != nil {
+		return c, nil, usageError{err}
+	}
+	return c, passwords, nil
 }
 
 func workloadNames() (names []string) {
@@ -154,7 +169,9 @@ func saveJSON(o *options, a *compare.Analysis) (err error) {
 func compareEngines(ctx context.Context, args []string, c console) error {
 	o, f := newOptions("compare", "--workloads NAME[,NAME…] [flags]", compareHelp, c), new(compareFlags)
 	f.add(o)
+	o.BoolVar(&o.fresh, "fresh", false, "delete all keys in the databases of --target first; without it they must be empty. Afterwards they are emptied")
 	o.engineFlags()
+	o.serverFlags()
 	o.recordFlags()
 	o.workloadFlags()
 	o.loopFlags()
@@ -163,17 +180,17 @@ func compareEngines(ctx context.Context, args []string, c console) error {
 	if err := o.parse(args); err != nil {
 		return err
 	}
-	cfg, err := f.config(o)
+	cfg, passwords, err := f.config(o)
 	if err != nil {
 		return err
 	}
-	return measureAll(ctx, o, "compare", args, c, cfg)
+	return measureAll(ctx, o, "compare", args, c, cfg, passwords)
 }
 
 // measureAll measures what cfg says, and writes the results.
-func measureAll(ctx context.Context, o *options, name string, args []string, c console, cfg compare.Config) error {
+func measureAll(ctx context.Context, o *options, name string, args []string, c console, cfg compare.Config, passwords resp.Passwords) error {
 	live := report.NewLive(c.err, c.terminal)
-	options := compare.Options{Dir: o.dir, Failed: func(f compare.Failure) {
+	options := compare.Options{Dir: o.dir, Fresh: o.fresh, Passwords: passwords, Failed: func(f compare.Failure) {
 		live.Clear()
 		fmt.Fprintf(c.err, "FAILED: %s\n", f)
 	}}
@@ -192,7 +209,7 @@ func measureAll(ctx context.Context, o *options, name string, args []string, c c
 		return err
 	}
 	analyse := func(d *compare.Document) *compare.Analysis {
-		d.Command = append([]string{"kvbench", name}, args...)
+		d.Command = redacted(name, args)
 		return compare.Analyse(d)
 	}
 	var saved error

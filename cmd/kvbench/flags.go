@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/engine/resp"
 	"github.com/ringwood-kv/ringwood/bench/session"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 	"github.com/spf13/pflag"
@@ -37,7 +38,8 @@ type options struct {
 	queue      count
 	warmup     time.Duration
 
-	output outputs
+	servers servers
+	output  outputs
 }
 
 // newOptions makes an empty set of flags, with the help of a command.
@@ -55,9 +57,10 @@ func newOptions(name, usage, help string, c console) *options {
 func (o *options) storeFlags() {
 	o.StringVar(&o.engine, "engine", engine.Kinds()[0].Name, "what to measure, by `NAME`; kvbench list shows them")
 	o.StringVar(&o.dir, "dir", "", "directory of the store; without it a temporary one, removed afterwards")
-	o.BoolVar(&o.fresh, "fresh", false, "delete the store that is in --dir first")
+	o.BoolVar(&o.fresh, "fresh", false, "delete the store that is in --dir first, or all keys in the database of --target")
 	o.IntVar(&o.threads, "threads", 1, "operations under way at the same time")
 	o.engineFlags()
+	o.serverFlags()
 }
 
 // engineFlags say how engines are opened, and what is written to them.
@@ -106,27 +109,40 @@ func (o *options) parse(args []string) error {
 	return usageError{err}
 }
 
-// config makes a session's configuration of it.
-func (o *options) config() (session.Config, error) {
-	kind, err := engine.Find(o.engine)
+// configs makes configurations of sessions of it: one, or one for each server.
+func (o *options) configs() ([]session.Config, error) {
+	targets, passwords, err := o.targets()
 	if err != nil {
-		return session.Config{}, usageError{err}
+		return nil, err
 	}
 	switch {
 	case o.threads < 1:
-		return session.Config{}, usagef("--threads %d: at least one is needed", o.threads)
-	case o.fresh && o.dir == "":
-		return session.Config{}, usagef("--fresh deletes the store in --dir: name one; a temporary store is always fresh")
+		return nil, usagef("--threads %d: at least one is needed", o.threads)
+	case o.fresh && o.dir == "" && len(targets) == 0:
+		return nil, usagef("--fresh deletes the store in --dir, or the keys of a --target: name one; a temporary store is always fresh")
 	}
 	p, err := o.sizes()
 	if err != nil {
-		return session.Config{}, err
+		return nil, err
 	}
 	p.Threads = o.threads
-	return session.Config{
-		Kind: kind, Dir: o.dir, Fresh: o.fresh, Memory: int64(o.memory), Durability: o.durability.Durability, Params: p,
-		Rate: o.rate.perSecond, Share: o.rate.share, Duration: o.duration, Warmup: o.warmup, PauseAt: o.pause, Control: o.control,
-	}, nil
+	c := session.Config{
+		Fresh: o.fresh, Params: p, Rate: o.rate.perSecond, Share: o.rate.share, Duration: o.duration, Warmup: o.warmup, PauseAt: o.pause,
+	}
+	if len(targets) == 0 {
+		c.Dir, c.Memory, c.Durability, c.Control = o.dir, int64(o.memory), o.durability.Durability, o.control
+		if c.Kind, err = engine.Find(o.engine); err != nil {
+			return nil, usageError{err}
+		}
+		return []session.Config{c}, nil
+	}
+	var list []session.Config
+	c.Pipeline = o.servers.pipeline
+	for _, t := range targets {
+		c.Kind = t.Kind(resp.Options{Passwords: passwords, Timeout: o.servers.timeout})
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 // sizes makes a workload's parameters of the flags, without threads.

@@ -11,7 +11,7 @@ import (
 
 func overview() string {
 	var b strings.Builder
-	b.WriteString("kvbench measures key-value engines.\n\n")
+	b.WriteString("kvbench measures key-value engines, and servers over RESP.\n\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  kvbench %-40s %s\n", c.name+" "+c.args, c.short)
 	}
@@ -21,6 +21,7 @@ Start here:
   kvbench run --workload a,b,c                 three YCSB workloads on a temporary store
   kvbench replay trace.csv                     a real trace, every read verified
   kvbench table quick --html page.html         all engines side by side, in ten minutes
+  kvbench run -w a,b,c --target redis=resp://localhost:6379/9 --threads 50
   kvbench run --help                           all flags, with examples
 `)
 	return b.String()
@@ -33,7 +34,23 @@ const loadHelp = `Write the records that a workload needs into a store, and meas
   kvbench load --dir data --fresh                        delete the store that is there first
 
 Then "kvbench run --dir data …" with the same --records and sizes uses them.
+` + serversHelp + `
+  kvbench load --target redis=resp://localhost:6379/9 --threads 4 --pipeline 16
 
+`
+
+// serversHelp is what all commands with --target have in common.
+const serversHelp = `
+With --target the store is a database of a server over RESP: Redis, kvnode, or another one.
+It must be empty where an empty store is needed, or --fresh deletes all keys in it. The
+commands load, run and replay leave there what they wrote. Each of --threads has a connection;
+with --pipeline N up to N calls are under way on each. Nothing is tried again: an error, a
+connection that breaks, a silence of --timeout, a reply too many or too few ends the
+measurement. There is no order of keys, so that what seeks or scans (e, seekrandom, scan, …)
+is refused, and so is fillsync: the server's own configuration says what a write has survived.
+Processor time and memory are the server's, as its INFO tells. The password is in the
+environment, KVBENCH_PASSWORD_REDIS for a target of the name redis, and in no report.
+Certificates are verified against those of the system, or of SSL_CERT_FILE.
 `
 
 const runHelp = `Run workloads one after another. Each finds the records it needs: those that are in
@@ -49,6 +66,10 @@ const runHelp = `Run workloads one after another. Each finds the records it need
   kvbench run --workload a --json result.json --hgrm histograms
   kvbench run --workload fillseq --benchfmt - | benchstat -
   kvbench run --workload readrandom --engine noop        what the harness itself costs
+` + serversHelp + `
+  kvbench run -w fillrandom,readrandom --target redis=resp://localhost:6379/9 --threads 50
+  kvbench run -w c --target node=resp://localhost:6380 --threads 4 --pipeline 16 --duration 30s
+  kvbench run -w a --target node=resps://bench@node1:6380 --rate 20000 --duration 1m
 
 `
 
@@ -68,6 +89,8 @@ id, block), the operation (op, operation, opcode, cmd, command, type), the size 
 in bytes (size, length, len, bytes, value_size, obj_size). Operations are read, get, r, 28,
 88, …; write, put, set, w, 2a, 8a, …; delete, del, d, 42: words, letters and SCSI opcodes, in
 any case. Without an operation, a request reads, or writes what the trace has not written yet.
+` + serversHelp + `
+  kvbench replay trace.csv --target redis=resp://localhost:6379/9 --threads 8
 
 `
 
@@ -88,6 +111,14 @@ ratios of each round's pair, with an exact interval, and win, tie or loss.
 Five rounds give an interval of 93.75%, six one of 96.9%; fewer than five no verdict.
 Everything that is set, memory and durability first, applies to all engines. With Ctrl-C
 what was measured is reported; a second one ends at once.
+` + serversHelp + `
+  kvbench compare --target node=resp://localhost:6380 --target redis=resp://localhost:6379/9 \
+      -w fillrandom,readrandom,a --threads 50 --rounds 6 --html page.html
+  kvbench compare --target … --target … -w all --threads 1,50 --pipeline 16
+
+The first target is compared with the others. All databases are emptied at the end. Each is
+the one store of its server: name workloads that fill before those that read, and those of
+YCSB together, or it is loaded again in between. "-w all" has those that a server can run.
 
 `
 
@@ -164,6 +195,7 @@ func list(_ context.Context, args []string, c console) error {
 	for _, w := range workload.List() {
 		fmt.Fprintf(c.out, "  %-17s %s\n", w.Name, w.Help)
 	}
+	fmt.Fprintf(c.out, "\nOf these, for servers (--target): %s\n", strings.Join(forServers(), ", "))
 	fmt.Fprintf(c.out, "\nDistributions of requests (--distribution): %s\n", strings.Join(workload.Distributions, ", "))
 	return nil
 }

@@ -1,12 +1,13 @@
-// Kvbench measures key-value engines: it loads records, runs workloads (YCSB A to F,
-// those of db_bench), replays traces of real requests, verifying what it reads, and
-// compares engines side by side.
+// Kvbench measures key-value engines, and servers over RESP: it loads records, runs
+// workloads (YCSB A to F, those of db_bench), replays traces of real requests, verifying
+// what it reads, and compares engines, or servers, side by side.
 //
 //	kvbench run --workload a,b,c
 //	kvbench run --workload fillrandom,readrandom --records 5M --threads 2
 //	kvbench run --workload overwrite --rate 70% --duration 1m
 //	kvbench replay trace.csv
 //	kvbench compare --engines lsm,goleveldb --workloads fillrandom,readrandom --html page.html
+//	kvbench compare --target kvnode=resp://localhost:6380 --target redis=resp://localhost:6379 --workloads a,c
 //
 // `kvbench help` and `kvbench run --help` say the rest. The exit status is 0 when all
 // went well, 1 when something failed (a store that answers wrongly included) and 2
@@ -117,9 +118,9 @@ func status(name string, err error, c console) int {
 	case err == nil, errors.Is(err, pflag.ErrHelp):
 		return exitDone
 	case errors.As(err, &usage):
-		fmt.Fprintf(c.err, "kvbench %s: %v\n`kvbench %s --help` shows the flags, with examples.\n", name, err, name)
+		fmt.Fprintf(c.err, "kvbench %s: %v\n`kvbench %s --help` shows the flags, with examples.\n", name, redactedError(err), name)
 		return exitUsage
 	}
-	fmt.Fprintf(c.err, "kvbench %s: %v\n", name, err)
+	fmt.Fprintf(c.err, "kvbench %s: %v\n", name, redactedError(err))
 	return exitFailed
 }

@@ -42,10 +42,10 @@ type writer struct {
 }
 
 // newWriter opens the files, so that what can't be written is known before hours are
-// spent on it, and connects the progress to cfg.
-func newWriter(o *options, name string, args []string, c console, cfg *session.Config) (*writer, error) {
+// spent on it.
+func newWriter(o *options, name string, args []string, c console) (*writer, error) {
 	w := &writer{options: o, c: c}
-	w.doc.Command = append([]string{"kvbench", name}, args...)
+	w.doc.Command = redacted(name, args)
 	var err error
 	w.files, err = openFiles(c,
 		target{"json", o.output.json, func(out io.Writer) error { return report.WriteJSON(out, w.doc) }},
@@ -61,10 +61,14 @@ func newWriter(o *options, name string, args []string, c console, cfg *session.C
 		return nil, err
 	}
 	w.live = report.NewLive(c.err, c.terminal)
-	if o.showProgress(c) {
+	return w, nil
+}
+
+// watch connects the progress to cfg.
+func (w *writer) watch(cfg *session.Config) {
+	if w.options.showProgress(w.c) {
 		cfg.Progress, cfg.Done = w.live.Show, w.live.Clear
 	}
-	return w, nil
 }
 
 // showProgress tells whether the progress is to be shown.
@@ -107,11 +111,21 @@ func (w *writer) profile() error {
 // begin prints what is measured on.
 func (w *writer) begin(s *session.Session) {
 	w.doc.Environment = report.Look(s.Dir())
+	if w.table != nil { // of the server before
+		w.table.Finish()
+		fmt.Fprintln(w.files.human)
+	}
 	w.table = report.NewTable(w.files.human)
 	o := w.options
 	threads := "1 thread"
 	if o.threads > 1 {
 		threads = fmt.Sprintf("%d threads", o.threads)
+	}
+	if id, ok := s.Server(); ok {
+		w.doc.Environment.FileSystem = "" // the server's is not known
+		fmt.Fprintf(w.files.human, "target %s: %s · %s, each with a connection · pipeline %d · seed %d\n", s.Name(), id, threads, o.servers.pipeline, o.seed)
+		w.table.Environment(w.doc.Environment)
+		return
 	}
 	fmt.Fprintf(w.files.human, "engine %s · durability %s · memory %s · %s · seed %d\n", o.engine, o.durability.Durability, o.memory.String(), threads, o.seed)
 	w.table.Environment(w.doc.Environment)

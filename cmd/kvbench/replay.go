@@ -38,7 +38,7 @@ func replay(ctx context.Context, args []string, c console) error {
 	if o.rate.share > 0 {
 		return usagef("--rate %s: a replay has no capacity to measure first; write operations a second", o.rate.String())
 	}
-	cfg, err := o.config()
+	configs, err := o.configs()
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func replay(ctx context.Context, args []string, c console) error {
 	if o.valueSize > 0 {
 		m.DefaultSize = int64(o.valueSize)
 	}
-	return measure(o, "replay", args, c, cfg, func(s *session.Session, add func(...report.Result) error) error {
+	return measure(o, "replay", args, c, configs, func(s *session.Session, add func(...report.Result) error) error {
 		r, err := s.Replay(ctx, path, m, *check)
 		if err != nil {
 			return err

@@ -47,7 +47,7 @@ func measureTable(ctx context.Context, args []string, c console) error {
 		return usageError{err}
 	}
 	fmt.Fprintf(c.err, "table %s: %d measurements; all groups take %s\n", t.Name, compare.Cells(cfg), t.Takes)
-	return measureAll(ctx, o, "table", args, c, cfg)
+	return measureAll(ctx, o, "table", args, c, cfg, nil)
 }
 
 // chosen returns the groups of a table with these names, all if there are none.

@@ -28,14 +28,14 @@ func load(ctx context.Context, args []string, c console) error {
 	if err != nil {
 		return usageError{err}
 	}
-	cfg, err := o.config()
+	configs, err := o.configs()
 	if err != nil {
 		return err
 	}
-	if _, err := workload.Load(w.Data).Complete(cfg.Params, false); err != nil {
+	if _, err := workload.Load(w.Data).Complete(configs[0].Params, false); err != nil {
 		return usageError{err}
 	}
-	return measure(o, "load", args, c, cfg, func(s *session.Session, add func(...report.Result) error) error {
+	return measure(o, "load", args, c, configs, func(s *session.Session, add func(...report.Result) error) error {
 		results, err := s.Load(ctx, w.Data)
 		if err == nil {
 			err = unsound(results)
@@ -59,15 +59,15 @@ func runWorkloads(ctx context.Context, args []string, c console) error {
 	if o.NArg() > 0 {
 		return usagef("unexpected argument %q: workloads are named by --workload", o.Arg(0))
 	}
-	cfg, err := o.config()
+	configs, err := o.configs()
 	if err != nil {
 		return err
 	}
-	workloads, err := findAll(*names, cfg)
+	workloads, err := findAll(*names, configs[0])
 	if err != nil {
 		return err
 	}
-	return measure(o, "run", args, c, cfg, func(s *session.Session, add func(...report.Result) error) error {
+	return measure(o, "run", args, c, configs, func(s *session.Session, add func(...report.Result) error) error {
 		for _, w := range workloads {
 			results, err := s.Run(ctx, w)
 			if err == nil {
@@ -95,6 +95,9 @@ func findAll(names []string, cfg session.Config) (list []workload.Workload, err 
 		if err != nil {
 			return nil, usageError{err}
 		}
+		if err := w.On(cfg.Kind); err != nil {
+			return nil, usageError{err}
+		}
 		if _, err := w.Complete(cfg.Params, cfg.Duration > 0); err != nil {
 			return nil, usagef("%s: %w", w.Name, err)
 		}
@@ -118,18 +121,28 @@ func unsound(results []report.Result) error {
 	return nil
 }
 
-// measure runs what is to be measured in a session, and writes the results.
-func measure(o *options, name string, args []string, c console, cfg session.Config, what func(s *session.Session, add func(...report.Result) error) error) (err error) {
-	out, err := newWriter(o, name, args, c, &cfg)
+// measure runs what is to be measured in sessions, one after another, and writes the
+// results.
+func measure(o *options, name string, args []string, c console, configs []session.Config, what func(s *session.Session, add func(...report.Result) error) error) (err error) {
+	out, err := newWriter(o, name, args, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.finish()) }()
+	for _, cfg := range configs {
+		if err := measureOne(out, cfg, what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func measureOne(out *writer, cfg session.Config, what func(s *session.Session, add func(...report.Result) error) error) error {
+	out.watch(&cfg)
 	s, err := session.Open(cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
 	out.begin(s)
-	return what(s, out.add)
+	return errors.Join(what(s, out.add), s.Close())
 }

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Server is an Engine that is a program of its own, reached over a network. It has its own
+// memory and durability, by its own configuration, and no directory that this process
+// sees: what it costs is what it tells.
+//
+// A server keeps its keys in no order, so that NewIter returns an error.
+type Server interface {
+	Engine
+	// Identity says which program it is.
+	Identity() Identity
+	// Keys returns how many keys its database holds.
+	Keys() (int64, error)
+	// Clear deletes all of them, whoever wrote them.
+	Clear() error
+	// Check makes sure that each call was answered once. No call may be under way.
+	Check() error
+	// Usage returns what the server has used until now, by its own account.
+	Usage() (Usage, error)
+}
+
+// Identity is what a server says about itself, and how it is reached. It has no password.
+type Identity struct {
+	Address  string `json:"address"`
+	Name     string `json:"name"` // of the program
+	Version  string `json:"version,omitempty"`
+	Settings string `json:"settings,omitempty"` // those that a measurement depends on, as it tells them
+	// Run tells apart two starts of a program; "" if it does not tell.
+	Run string `json:"-"`
+}
+
+func (i Identity) String() string {
+	s := strings.TrimSpace(i.Name+" "+i.Version) + " at " + i.Address
+	if i.Settings != "" {
+		s += fmt.Sprintf(" (%s)", i.Settings)
+	}
+	return s
+}
+
+// Usage is what a server has used; nil is what it does not tell.
+type Usage struct {
+	User, System *time.Duration // processor time since it began
+	Resident     *int64         // bytes of memory now
+}
+
+// CPU returns user and system time together, nil if one is not known.
+func (u Usage) CPU() *time.Duration {
+	if u.User == nil || u.System == nil {
+		return nil
+	}
+	sum := *u.User + *u.System
+	return &sum
+}
