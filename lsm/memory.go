@@ -103,7 +103,7 @@ func (o *Options) withDefaults() (Options, error) {
 	if out.MaxOpenFiles == 0 {
 		// Half of what the process may open is left to logs, outputs of compactions, and
 		// everything that is not this store.
-		out.MaxOpenFiles = max(16, min(1000, maxFiles()/2-8))
+		out.MaxOpenFiles = max(16, min(10_000, maxFiles()/2-8))
 	}
 	if out.MaxOpenFiles < 16 {
 		return bad("MaxOpenFiles is %d, at least 16 are needed", out.MaxOpenFiles)
