@@ -339,12 +339,12 @@ func TestRetries(t *testing.T) {
 	}
 	proxy := func(w http.ResponseWriter, r *http.Request, next http.Handler) { w.WriteHeader(502) }
 	for _, c := range []struct {
-		name  string
-		call  call
-		fault handler
-		asked int64 // with one fault
+		name    string
+		call    call
+		fault   handler
+		asked   int64 // with one fault
 		perhaps bool  // the one fault makes it indeterminate
-		value string
+		value   string
 	}{
 		{"a read of which the answer is lost", get, after, 2, false, "1"},
 		{"a read that a proxy fails", get, proxy, 2, false, "1"},

@@ -236,7 +236,7 @@ func TestLogins(t *testing.T) {
 	get("user: clerk").is(401)
 
 	// A stolen token makes no new ones, and nobody rises above themselves.
-	s.do("POST", "/v1/users/reader/tokens", `{}`, "Authorization: Bearer "+token.Token).is(403)
+	s.do("POST", "/v1/users/reader/tokens", `{"label":"more"}`, "Authorization: Bearer "+token.Token).is(403)
 	s.do("PUT", "/v1/users/admin/password", `{"password":"taken over"}`, "user: reader").is(403)
 	s.do("PUT", "/v1/roles/reader2", `{"verbs":["read"],"scopes":["*:*"]}`, "user: operator").is(403)
 

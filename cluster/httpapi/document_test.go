@@ -59,7 +59,7 @@ func (s *server) curl(command string, vars map[string]string, tag string) *respo
 	for name, value := range vars {
 		command = strings.ReplaceAll(command, "$"+name, value)
 	}
-	command = strings.NewReplacer(`"3MZ1sA…"`, tag, "…", "long enough").Replace(command)
+	command = strings.NewReplacer(`"5c91…"`, tag, "…", "long enough").Replace(command)
 	method, body, path := "GET", "", ""
 	headers := []string{"user: admin"}
 	args := words(command)[1:]

@@ -117,4 +117,3 @@ func TestClosedStore(t *testing.T) {
 	s.do("GET", "/v1/buckets/available/keys", "").is(503, wire.Closing)
 	s.do("POST", "/v1/admin/flush", "").is(503, wire.Closing)
 }
-

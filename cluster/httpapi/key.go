@@ -87,11 +87,11 @@ func getKey(c *call) error {
 	if cond.Match.Set && !cond.Match.has(rec.Tag) {
 		return preconditionFailed()
 	}
-	return c.represent(key, &rec, &cond, latest)
+	return c.represent(key, &rec, latest)
 }
 
 // represent sends a record that has a value: its bytes or the document.
-func (c *call) represent(key []byte, rec *Record, cond *Condition, latest bool) error {
+func (c *call) represent(key []byte, rec *Record, latest bool) error {
 	h, asked := c.out.Header(), prefersJSON(c.r.Header.Values("Accept"))
 	h.Add("Vary", "Accept")
 	several, document, suffix := len(rec.Values) > 1, false, ""
@@ -102,7 +102,7 @@ func (c *call) represent(key []byte, rec *Record, cond *Condition, latest bool) 
 		document, suffix = true, suffixJSON
 	}
 	h.Set("ETag", etag(rec.Tag, suffix))
-	if cond.NoneMatch.Set && cond.NoneMatch.has(rec.Tag) && c.sameForm(suffix) {
+	if c.notModified(etag(rec.Tag, suffix)) {
 		c.out.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -121,22 +121,14 @@ func (c *call) represent(key []byte, rec *Record, cond *Condition, latest bool) 
 	return c.reply(http.StatusOK, entry(key, rec))
 }
 
-// sameForm says whether If-None-Match has the tag of the form that would be sent, and not
-// only that of another one: a client that has the bytes has not the document.
-func (c *call) sameForm(suffix string) bool {
+// notModified says whether If-None-Match, which has been checked, has the tag of what would
+// be sent. That of another form of the record does not count: a client that has the
+// bytes has not the document.
+func (c *call) notModified(current string) bool {
 	for _, line := range c.r.Header.Values("If-None-Match") {
 		for _, tag := range strings.Split(line, ",") {
-			tag = strings.Trim(tag, " \t")
-			form := ""
-			switch {
-			case tag == "*":
-				return true
-			case strings.HasSuffix(tag, suffixJSON+`"`):
-				form = suffixJSON
-			case strings.HasSuffix(tag, suffixLatest+`"`):
-				form = suffixLatest
-			}
-			if form == suffix {
+			tag = strings.TrimPrefix(strings.Trim(tag, " \t"), "W/")
+			if tag == "*" || tag == current {
 				return true
 			}
 		}

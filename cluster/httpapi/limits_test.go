@@ -157,7 +157,7 @@ func TestSlowClients(t *testing.T) {
 	long := dial(t, addr)
 	fmt.Fprintf(long, "GET /v1/buckets HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n", strings.Repeat("x", 16<<10))
 	deaf := dial(t, addr)
-	must(t, deaf.(*net.TCPConn).SetReadBuffer(64 << 10))
+	must(t, deaf.(*net.TCPConn).SetReadBuffer(64<<10))
 	fmt.Fprintf(deaf, "GET %sbig HTTP/1.1\r\nHost: localhost\r\n\r\n", keys)
 	for _, c := range []struct {
 		name string
@@ -184,12 +184,14 @@ func TestSlowClients(t *testing.T) {
 
 // A body that crawls, but not too slowly, is taken.
 func TestBodiesGetTimeAsTheyCome(t *testing.T) {
-	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.ReadTime = 400 * time.Millisecond })
+	s := newServer(t, func(_ *server, o *httpapi.Options) { o.Settings.Limits.ReadTime = 600 * time.Millisecond })
 	c := dial(t, s.listen())
 	const step = 64 << 10
 	fmt.Fprintf(c, "PUT %sslow HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", keys, 3*step)
-	for range 3 {
-		time.Sleep(250 * time.Millisecond)
+	for i := range 3 {
+		if i > 0 {
+			time.Sleep(500 * time.Millisecond)
+		}
 		_, err := c.Write(make([]byte, step))
 		must(t, err)
 	}

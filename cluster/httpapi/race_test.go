@@ -162,6 +162,9 @@ func contains(text, part string) bool {
 // Users change while they are used.
 func TestUsersChangeUnderway(t *testing.T) {
 	s := newServer(t, withUsers)
+	// Logged in before the brake on failed logins is on.
+	s.do("GET", "/v1/whoami", "", "user: admin").is(200)
+	s.do("GET", "/v1/whoami", "", "user: reader").is(200)
 	stop := time.Now().Add(200 * time.Millisecond)
 	parallel(func(i int) {
 		for n := 0; time.Now().Before(stop); n++ {

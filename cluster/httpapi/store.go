@@ -43,7 +43,7 @@ type Store interface {
 type Record struct {
 	Values  []Value // the latest first
 	Context string  // what a reader has seen, as a token; never empty
-	Tag     string  // names the set of values; "" if there is none
+	Tag     string  // names the set of values, in letters and digits; "" if there is none
 }
 
 // Value is one sibling.

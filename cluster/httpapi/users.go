@@ -1,11 +1,10 @@
 package httpapi
 
 import (
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/access"
@@ -82,13 +81,9 @@ func explainUsers(err error) error {
 	return wire.Errorf(code, "%s", trimPrefix(err))
 }
 
+// trimPrefix is an error of package access without its name.
 func trimPrefix(err error) string {
-	const prefix = "access: "
-	s := err.Error()
-	if len(s) > len(prefix) && s[:len(prefix)] == prefix {
-		s = s[len(prefix):]
-	}
-	return s
+	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "access: "), "invalid: ")
 }
 
 // userName returns the user of the path.
@@ -106,6 +101,30 @@ func (c *call) administers(name string) error {
 		return nil
 	}
 	return c.need(access.AdminUsers)
+}
+
+// forUser checks what all endpoints of a user have in common: the query, the name, the
+// right, and that somebody keeps users. With own, everybody may come for themselves.
+func (c *call) forUser(own bool, params ...string) (name string, force bool, users Users, err error) {
+	if err := c.checkQuery(params...); err != nil {
+		return "", false, nil, err
+	}
+	if name, err = c.userName(); err != nil {
+		return "", false, nil, err
+	}
+	if own {
+		err = c.administers(name)
+	} else {
+		err = c.need(access.AdminUsers)
+	}
+	if err != nil {
+		return "", false, nil, err
+	}
+	if users, err = c.users(); err != nil {
+		return "", false, nil, err
+	}
+	force, err = c.flag("force")
+	return name, force, users, err
 }
 
 func whoAmI(c *call) error {
@@ -146,17 +165,7 @@ func listUsers(c *call) error {
 }
 
 func getUser(c *call) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.administers(name); err != nil {
-		return err
-	}
-	users, err := c.users()
+	name, _, users, err := c.forUser(true)
 	if err != nil {
 		return err
 	}
@@ -191,38 +200,8 @@ func grants(in []wire.Grant) ([]access.Grant, error) {
 	return out, nil
 }
 
-// hash makes the hash of a new password. It is as much work as a login, and for those
-// only who may change something.
-func (c *call) hash(password string) (access.Hash, error) {
-	if c.api.o.Access == nil {
-		return access.Hash{}, notAvailable("passwords")
-	}
-	salt, err := access.NewSalt(rand.Reader)
-	if err != nil {
-		return access.Hash{}, err
-	}
-	h, err := c.api.o.Access.Door.Hasher.Hash(c.r.Context(), access.NewSecret(password), salt)
-	if err != nil {
-		return access.Hash{}, explainUsers(err)
-	}
-	return h, nil
-}
-
 func createUser(c *call) error {
-	if err := c.checkQuery("force"); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.need(access.AdminUsers); err != nil {
-		return err
-	}
-	if _, err := c.users(); err != nil {
-		return err
-	}
-	force, err := c.flag("force")
+	name, force, users, err := c.forUser(false, "force")
 	if err != nil {
 		return err
 	}
@@ -254,24 +233,11 @@ func createUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.replyUser(http.StatusCreated, c.api.o.Users, name)
+	return c.replyUser(http.StatusCreated, users, name)
 }
 
 func changeUser(c *call) error {
-	if err := c.checkQuery("force"); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.need(access.AdminUsers); err != nil {
-		return err
-	}
-	if _, err := c.users(); err != nil {
-		return err
-	}
-	force, err := c.flag("force")
+	name, force, users, err := c.forUser(false, "force")
 	if err != nil {
 		return err
 	}
@@ -310,7 +276,7 @@ func changeUser(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.replyUser(http.StatusOK, c.api.o.Users, name)
+	return c.replyUser(http.StatusOK, users, name)
 }
 
 func hasUser(s access.State, name string) bool {
@@ -351,266 +317,11 @@ func setGrants(s access.State, name string, want []access.Grant, force bool) (ac
 }
 
 func deleteUser(c *call) error {
-	if err := c.checkQuery("force"); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.need(access.AdminUsers); err != nil {
-		return err
-	}
-	force, err := c.flag("force")
+	name, force, _, err := c.forUser(false, "force")
 	if err != nil {
 		return err
 	}
 	err = c.changeUsers("user deleted", name, func(s access.State) (access.State, error) { return s.DeleteUser(name, force) })
-	if err != nil {
-		return err
-	}
-	return c.empty()
-}
-
-func setPassword(c *call) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.administers(name); err != nil {
-		return err
-	}
-	users, err := c.users()
-	if err != nil {
-		return err
-	}
-	var in wire.PasswordChange
-	if err := c.json(&in); err != nil {
-		return err
-	}
-	if !hasUser(users.State(), name) {
-		return wire.Errorf(wire.NoSuch, "there is no user %s", name)
-	}
-	h, err := c.newHash(users, name, in)
-	if err != nil {
-		return err
-	}
-	err = c.changeUsers("password set", name, func(s access.State) (access.State, error) { return s.SetPassword(name, h, in.KeepOld) })
-	if err != nil {
-		return err
-	}
-	return c.empty()
-}
-
-// newHash makes the hash of a password that replaces the one before, or goes beside it.
-func (c *call) newHash(users Users, name string, in wire.PasswordChange) (access.Hash, error) {
-	if c.api.o.Access == nil {
-		return access.Hash{}, notAvailable("passwords")
-	}
-	if in.KeepOld {
-		old, err := users.State().PasswordHash(name)
-		if err == nil {
-			h, err := c.api.o.Access.Door.Hasher.HashLike(c.r.Context(), access.NewSecret(in.Password), old)
-			if err != nil {
-				return h, explainUsers(err)
-			}
-			return h, nil
-		}
-	}
-	return c.hash(in.Password)
-}
-
-// dropPassword ends the old password that was kept, or all of them.
-func dropPassword(c *call) error {
-	if err := c.checkQuery("old", "force"); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.administers(name); err != nil {
-		return err
-	}
-	old, err := c.flag("old")
-	if err != nil {
-		return err
-	}
-	force, err := c.flag("force")
-	if err != nil {
-		return err
-	}
-	err = c.changeUsers("password dropped", name, func(s access.State) (access.State, error) {
-		if old {
-			return s.DropOldPassword(name)
-		}
-		return s.DropPasswords(name, force)
-	})
-	if err != nil {
-		return err
-	}
-	return c.empty()
-}
-
-// addToken makes a token, whose text is in this answer and nowhere else.
-func addToken(c *call) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.administers(name); err != nil {
-		return err
-	}
-	users, err := c.users()
-	if err != nil {
-		return err
-	}
-	var in wire.NewToken
-	if err := c.json(&in); err != nil {
-		return err
-	}
-	secret, sum, err := access.NewToken(rand.Reader)
-	if err != nil {
-		return err
-	}
-	err = c.changeUsers("token made", name, func(s access.State) (access.State, error) {
-		return s.AddToken(name, in.Label, sum, in.Expires)
-	})
-	if err != nil {
-		return err
-	}
-	out := wire.Token{Label: in.Label, Fingerprint: sum.Fingerprint(), Token: secret.Reveal()}
-	for _, u := range users.State().Users() {
-		for _, t := range u.Tokens {
-			if u.Name == name && t.Fingerprint == out.Fingerprint {
-				out.ID, out.Expires = t.ID, t.Expires
-			}
-		}
-	}
-	return c.reply(http.StatusCreated, out)
-}
-
-func dropToken(c *call) error {
-	if err := c.checkQuery("force"); err != nil {
-		return err
-	}
-	name, err := c.userName()
-	if err != nil {
-		return err
-	}
-	if err := c.administers(name); err != nil {
-		return err
-	}
-	id, err := strconv.ParseUint(c.r.PathValue("id"), 10, 64)
-	if err != nil {
-		return wire.Errorf(wire.BadRequest, "a token is named by its number").WithHint("GET /v1/users/" + name + " lists them")
-	}
-	force, err := c.flag("force")
-	if err != nil {
-		return err
-	}
-	err = c.changeUsers("token dropped", name, func(s access.State) (access.State, error) { return s.DropToken(name, id, force) })
-	if err != nil {
-		return err
-	}
-	return c.empty()
-}
-
-func wireRole(r access.Role, builtin bool) wire.Role {
-	out := wire.Role{Name: r.Name, Verbs: r.Verbs.Names(), Scopes: []string{}, Builtin: builtin}
-	for _, s := range r.Scopes {
-		out.Scopes = append(out.Scopes, s.String())
-	}
-	return out
-}
-
-func listRoles(c *call) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	users, err := c.users()
-	if err != nil {
-		return err
-	}
-	var out wire.Roles
-	for _, r := range access.BuiltinRoles() {
-		out.Roles = append(out.Roles, wireRole(r, true))
-	}
-	for _, r := range users.State().Roles() {
-		out.Roles = append(out.Roles, wireRole(r, false))
-	}
-	return c.reply(http.StatusOK, out)
-}
-
-func (c *call) roleName() (string, error) {
-	name := c.r.PathValue("role")
-	if !access.ValidName(name) {
-		return "", wire.Errorf(wire.BadRequest, "%.80q cannot be the name of a role", name)
-	}
-	return name, c.need(access.AdminUsers)
-}
-
-func setRole(c *call) error {
-	if err := c.checkQuery("force"); err != nil {
-		return err
-	}
-	name, err := c.roleName()
-	if err != nil {
-		return err
-	}
-	force, err := c.flag("force")
-	if err != nil {
-		return err
-	}
-	var in wire.RoleChange
-	if err := c.json(&in); err != nil {
-		return err
-	}
-	role := access.Role{Name: name}
-	for _, v := range in.Verbs {
-		verb, err := access.ParseVerb(v)
-		if err != nil {
-			return explainUsers(err)
-		}
-		role.Verbs |= verb
-	}
-	if len(in.Scopes) > access.MaxScopes {
-		return wire.Errorf(wire.TooLarge, "%d scopes; %d are possible", len(in.Scopes), access.MaxScopes)
-	}
-	for _, text := range in.Scopes {
-		scope, err := access.ParseScope(text)
-		if err != nil {
-			return explainUsers(err)
-		}
-		role.Scopes = append(role.Scopes, scope)
-	}
-	err = c.changeUsers("role set", name, func(s access.State) (access.State, error) { return s.SetRole(role, force) })
-	if err != nil {
-		return err
-	}
-	for _, r := range c.api.o.Users.State().Roles() {
-		if r.Name == name {
-			return c.reply(http.StatusOK, wireRole(r, false))
-		}
-	}
-	return wire.Errorf(wire.NoSuch, "the role was deleted at once")
-}
-
-func deleteRole(c *call) error {
-	if err := c.checkQuery(); err != nil {
-		return err
-	}
-	name, err := c.roleName()
-	if err != nil {
-		return err
-	}
-	err = c.changeUsers("role deleted", name, func(s access.State) (access.State, error) { return s.DeleteRole(name) })
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,7 +141,7 @@ func tag(o *vclock.Object, wall int64) string {
 	if n == 0 {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // token returns a context as clients carry it. One that was read while the bucket was
