@@ -18,7 +18,10 @@ func BenchmarkClient(b *testing.B) {
 	}{
 		{"get", func(bucket *client.Bucket) error { _, err := bucket.Get(background, key); return err }},
 		{"put", func(bucket *client.Bucket) error { _, err := bucket.Put(background, key, value); return err }},
-		{"put-once", func(bucket *client.Bucket) error { _, err := bucket.Put(background, key, value, client.Once()); return err }},
+		{"put-once", func(bucket *client.Bucket) error {
+			_, err := bucket.Put(background, key, value, client.Once())
+			return err
+		}},
 		{"increment", func(bucket *client.Bucket) error { _, err := bucket.Increment(background, []byte("n"), 1); return err }},
 	} {
 		b.Run("op="+op.name, func(b *testing.B) {
