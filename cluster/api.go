@@ -47,7 +47,7 @@ func (n *Node) NewAPI(o APIOptions) (*httpapi.API, error) {
 			return wire.SlowLog{Requests: slowRequests(n.SlowLog(n.opts.SlowEntries))}, nil
 		},
 		Top: func(context.Context) (wire.Top, error) {
-			return wire.Top{Keys: wireHotKeys(n.HotKeys(apiHotKeys))}, nil
+			return wire.Top{Seconds: wire.SecondsOf(apiHotSpan), Keys: wireHotKeys(n.HotKeys(apiHotKeys))}, nil
 		},
 		Observe: func(x httpapi.Observation) {
 			n.observe(&x)
