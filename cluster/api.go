@@ -47,7 +47,7 @@ func (n *Node) NewAPI(o APIOptions) (*httpapi.API, error) {
 			return wire.SlowLog{Requests: slowRequests(n.SlowLog(n.opts.SlowEntries))}, nil
 		},
 		Top: func(context.Context) (wire.Top, error) {
-			return wire.Top{Keys: wireHotKeys(n.HotKeys(apiHotKeys))}, nil
+			return wire.Top{Seconds: wire.SecondsOf(apiHotSpan), Keys: wireHotKeys(n.HotKeys(apiHotKeys))}, nil
 		},
 		Observe: func(x httpapi.Observation) {
 			n.observe(&x)
@@ -59,8 +59,13 @@ func (n *Node) NewAPI(o APIOptions) (*httpapi.API, error) {
 	})
 }
 
-// apiHotKeys is how many hot keys the API shows.
-const apiHotKeys = 100
+const (
+	// apiHotKeys is how many hot keys the API shows.
+	apiHotKeys = 100
+	// apiHotSpan is over how long their counts are: they are halved each agePause, so that
+	// a steady use adds up to two of them.
+	apiHotSpan = 2 * agePause
+)
 
 // observe notes a request for the slow log and the hot keys.
 func (n *Node) observe(x *httpapi.Observation) {

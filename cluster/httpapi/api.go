@@ -149,7 +149,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, fn func(c *call)) {
 	c := &call{api: a, set: a.set.Load(), r: r, began: a.o.Clock(), rc: http.NewResponseController(w)}
 	c.out = &writer{ResponseWriter: w}
 	defer func() {
-		p, sent := recover(), c.out.status != 0
+		p := recover()
 		if p != nil && p != http.ErrAbortHandler {
 			a.counters.panics.Add(1)
 			// The stack has no values of the request, but for pointers.
@@ -157,7 +157,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, fn func(c *call)) {
 			c.fail(&wire.Error{Code: wire.Internal, Message: "the server made a mistake, which is in its log"})
 		}
 		c.end()
-		if p != nil && (p == http.ErrAbortHandler || sent) {
+		if p == http.ErrAbortHandler || c.cut {
 			panic(http.ErrAbortHandler) // the client must not take what it has for the whole
 		}
 	}()

@@ -26,6 +26,7 @@ type call struct {
 	who       *access.Principal
 	addr      netip.Addr
 	preflight bool
+	cut       bool // the answer is not whole, and the client has to see that
 	charged   int64
 	reading   time.Duration // how long the body may take so far
 
@@ -250,11 +251,16 @@ func (c *call) empty() error {
 	return nil
 }
 
-// fail answers with an error, if nothing has been sent yet.
+// fail answers with an error, or cuts the answer off if a part of it has been sent.
 func (c *call) fail(err error) {
+	if errors.Is(err, errGone) {
+		c.cut = true
+		return
+	}
 	e := c.explain(err)
 	c.code = e.Code
 	if c.out.status != 0 {
+		c.cut = true
 		return
 	}
 	h := c.out.Header()

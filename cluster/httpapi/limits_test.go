@@ -311,3 +311,50 @@ func TestLongMaintenance(t *testing.T) {
 		t.Errorf("status %d", res.StatusCode)
 	}
 }
+
+// An answer that cannot be finished is cut off, and does not look like a whole one.
+func TestCutAnswers(t *testing.T) {
+	s := newServer(t, nil)
+	addr := s.listen()
+	var body strings.Builder
+	body.WriteString(`{"keys":[`)
+	for i := range 4 {
+		s.do("PUT", fmt.Sprint(keys, i), strings.Repeat("v", 100_000)).is(204)
+		fmt.Fprintf(&body, `{"key":"%d"},`, i)
+	}
+	s.do("PUT", keys+"big", strings.Repeat("v", 3_000_000)).is(204)
+	body.WriteString(`{"key":"big"}]}`)
+	multiGet := func() (string, error) {
+		c := dial(t, addr)
+		fmt.Fprintf(c, "POST /v1/buckets/available/multi-get HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", body.Len(), body.String())
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		must(t, err)
+		b, err := io.ReadAll(res.Body)
+		return string(b), err
+	}
+	if got, err := multiGet(); err != nil || len(got) < 3_400_000 {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	// Too little for the large one: that has an error, and the answer is whole.
+	must(t, s.api.Apply(httpapi.Settings{Limits: httpapi.Limits{InFlight: 1_500_000}}))
+	if got, err := multiGet(); err != nil || !strings.HasSuffix(got, "]}\n") || !strings.Contains(got, `"overloaded"`) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	// A handler that panics in the middle.
+	page := s.api.Guard(0, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, 100_000))
+		panic("a bug")
+	}))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	srv := s.api.Server(page)
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Close()
+	c := dial(t, l.Addr().String())
+	fmt.Fprintf(c, "GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	must(t, err)
+	if b, err := io.ReadAll(res.Body); err == nil {
+		t.Errorf("%d bytes, and the answer looks whole", len(b))
+	}
+}

@@ -2,6 +2,6 @@
 
 package nodetest
 
-// race builds the programs with the race detector where the test has it: their races end
-// them with an exit status that no test wants.
+// race builds kvnode with the race detector where the test has it: a race ends it with an
+// exit status that no test wants.
 var race = []string{"-race"}
