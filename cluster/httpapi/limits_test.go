@@ -91,7 +91,10 @@ func TestInFlight(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			s.handler.ServeHTTP(&recorder{header: make(http.Header)}, req)
+			got := &recorder{header: make(http.Header)}
+			if s.handler.ServeHTTP(got, req); got.status != 400 {
+				t.Errorf("a body that does not come: %d %s", got.status, got.text.String())
+			}
 		}()
 	}
 	waitFor(t, func() bool { return s.api.Metrics().InFlight > 50_000 })
