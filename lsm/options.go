@@ -111,9 +111,8 @@ type Options struct {
 
 	// MaxOpenFiles bounds the tables and blob files that are open at once. 0 means 10,000, or
 	// about half of what the process may open if that is less; at least 16. To open a table
-	// again costs a lookup as much as fifty others. What iterators,
-	// compactions and Verify stand on may come on top, and a read-only store holds all of
-	// its files.
+	// again costs a lookup as much as some fifty others. What iterators, compactions and
+	// Verify stand on may come on top, and a read-only store holds all of its files.
 	MaxOpenFiles int
 
 	// FS is the file system. nil means the operating system's.

@@ -332,7 +332,8 @@ func (w *Writer) Abandon() error {
 // buffers are those of logs that were closed.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// release lets the next log have the buffer, which is empty or of no use any more: at durability None it grows to a megabyte.
+// release lets the next log have the buffer, which is empty or of no use any more: at
+// durability None it grows to a megabyte.
 func (w *Writer) release() {
 	if w.pooled != nil {
 		*w.pooled = w.buf[:0]
