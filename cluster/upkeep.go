@@ -63,7 +63,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // rounds does what is due often.
 func (n *Node) rounds() {
-	var quiet, aged time.Time // no sweeps before; the last time of what is due seldom
+	var quiet time.Time // no sweeps before
+	aged := n.now()     // the last time of what is due seldom
 	for i := 0; pause(n.ctx, roundPause); i++ {
 		now := n.now()
 		n.coarse.Store(now.UnixNano())
