@@ -344,3 +344,42 @@ func TestLCSMemory(t *testing.T) {
 	c.Want("100000", "SETRANGE c 99999 x")
 	c.Want("1", "LCS a c LEN")
 }
+
+// What a connection keeps while it does nothing is small, whatever it has sent before.
+func TestIdleMemory(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{})
+	const n = 4
+	var clients []*resptest.Client
+	for range n {
+		c := resptest.Dial(t, "tcp", addr)
+		c.Want("+PONG", "PING")
+		clients = append(clients, c)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	name := strings.Repeat("n", 300_000)
+	many := resptest.Encode(nil, append([]string{"EXISTS"}, strings.Fields(strings.Repeat("k ", 20_000))...)...)
+	for _, c := range clients {
+		if got := c.Do("CLIENT", "SETNAME", name).String(); got != "-ERR Client names cannot be longer than 1024 bytes." {
+			t.Errorf("SETNAME: %.100s", got)
+		}
+		if got := c.Do("HELLO", "2", "SETNAME", name).String(); got != "-ERR Client names cannot be longer than 1024 bytes." {
+			t.Errorf("HELLO: %.100s", got)
+		}
+		if got := c.Do("EXPIRE", "k", "1", name).String(); len(got) > 5000 {
+			t.Errorf("an error of %d bytes", len(got))
+		}
+		c.Write(many)
+		c.Reply()
+		c.Want("+OK", "CLIENT SETNAME "+name[:1024])
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n; each > 200<<10 {
+		t.Errorf("%d bytes for each connection", each)
+	}
+	if m := srv.Metrics(); m.Memory != 0 {
+		t.Errorf("%d bytes are charged for ever", m.Memory)
+	}
+}

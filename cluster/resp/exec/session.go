@@ -127,8 +127,8 @@ func (s *Session) release() {
 	if cap(s.tmp) > KeepBuffer {
 		s.tmp = nil
 	}
-	if cap(s.found) > KeepBuffer/64 {
-		s.found = nil
+	if cap(s.found) > KeepBuffer/64 || cap(s.keys) > KeepBuffer/64 {
+		s.found, s.keys = nil, nil
 	}
 	if cap(s.ends) > KeepBuffer/8 {
 		s.ends = nil
