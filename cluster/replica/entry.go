@@ -105,7 +105,7 @@ func (tx *Tx) begin() error {
 	r := tx.r
 	tx.keys, tx.out, tx.err = tx.keys[:0], tx.out[:0], nil
 	tx.batch.Reset()
-	tx.starved, tx.durability = false, durabilityUnset
+	tx.starved, tx.durability, tx.bytes = false, durabilityUnset, 0
 	tx.peeked, tx.failures = false, r.failures.Load()
 	for i := range tx.entries {
 		e := &tx.entries[i]

@@ -67,6 +67,7 @@ type Tx struct {
 	out   []byte // encoded records
 	index []byte // an index key
 	batch *lsm.Batch
+	bytes int // of the records that were read
 
 	// committed is onCommit, made once.
 	committed func(uint64, error)
@@ -200,6 +201,10 @@ func (tx *Tx) Len() int { return len(tx.slots) }
 
 // Wall returns the wall time of the transaction, in milliseconds since the Unix epoch.
 func (tx *Tx) Wall() int64 { return tx.wall }
+
+// Held returns how many bytes of records the transaction has read, and keeps until it is
+// over: whoever limits memory asks while the function runs. Put and Delete read as well.
+func (tx *Tx) Held() int { return tx.bytes }
 
 // Durable makes the transaction at least as durable as d when it is acknowledged.
 func (tx *Tx) Durable(d lsm.Durability) { tx.durability = min(tx.durability, d) }
@@ -369,6 +374,7 @@ func (tx *Tx) fetch(e *entry) error {
 	if !e.chained {
 		e.rec, err = r.db.AppendGet(e.rec, key)
 	}
+	tx.bytes += len(e.rec)
 	e.found = err == nil && len(e.rec) > 0
 	switch {
 	case errors.Is(err, lsm.ErrNotFound), err == nil && e.chained && !e.found:

@@ -245,3 +245,141 @@ func TestManyIdle(t *testing.T) {
 		t.Errorf("200 requests beside %d connections took %v", n, took)
 	}
 }
+
+// A client that does not log in has no more time by beginning anew.
+func TestResetGivesNoTime(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{Access: testAccess{}, AuthTimeout: 150 * time.Millisecond})
+	c := dial(t, addr)
+	begin := time.Now()
+	for time.Since(begin) < 3*time.Second {
+		if _, err := io.WriteString(c, "RESET\r\n"); err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if took := time.Since(begin); took > 2*time.Second || srv.Metrics().ClosedAuth != 1 {
+		t.Errorf("%v, %+v", took, srv.Metrics())
+	}
+}
+
+// What a transaction reads and computes is charged until its end: small requests for much
+// memory, in a pipeline, in MULTI, and for many keys at once.
+func TestTransactionMemory(t *testing.T) {
+	store := memstore.New(16)
+	srv, addr := start(t, store, Options{MaxMemory: 4 << 20})
+	c := resptest.Dial(t, "tcp", addr)
+	var lines, names []string
+	for i := range 20 {
+		lines = append(lines, fmt.Sprintf("SETRANGE k%d 999999 x", i))
+		names = append(names, fmt.Sprintf("k%d", i))
+	}
+	// Each of them fits, and a group is committed before it holds too much.
+	before := store.Commits()
+	for i, r := range pipeline(c, lines...) {
+		if r != "1000000" {
+			t.Fatalf("%s: %s", lines[i], r)
+		}
+	}
+	if n := store.Commits() - before; n < 10 {
+		t.Errorf("20 MB were written in %d commits", n)
+	}
+	// All of them in one transaction do not fit, whether they are written or only read.
+	const oom = "-OOM command not allowed when used memory > 'maxmemory'."
+	c.Want("+OK", "MULTI")
+	for _, l := range lines {
+		c.Want("+QUEUED", strings.Replace(l, "k", "m", 1))
+	}
+	if got := c.Line("EXEC").String(); !strings.Contains(got, oom) {
+		t.Errorf("EXEC: %.200s", got)
+	}
+	all := strings.Join(names, " ")
+	c.Want(oom, "EXISTS "+all)
+	c.Want(oom, "DEL "+all)
+	c.Want("1", "EXISTS k0") // none of them went
+	c.Want(oom, "MSET "+strings.ReplaceAll(all+" ", " ", " v "))
+	c.Want("1000000", "STRLEN k0")
+	many := make([]string, 20_000)
+	for i := range many {
+		many[i] = fmt.Sprint(i)
+	}
+	c.Want(oom, "EXISTS "+strings.Join(many, " "))
+	c.Want("0", "EXISTS "+strings.Join(many[:2000], " "))
+	// What is no longer needed does not count.
+	c.Want("+OK", "MULTI")
+	for range 20 {
+		c.Want("+QUEUED", "SETRANGE new 500000 x")
+	}
+	c.Line("EXEC")
+	c.Want("500001", "STRLEN new")
+	if m := srv.Metrics(); m.Memory != 0 {
+		t.Errorf("%d bytes are charged for ever", m.Memory)
+	}
+}
+
+// The names that SCAN has found wait for a client that takes its time.
+func TestScanMemory(t *testing.T) {
+	store := memstore.New(16)
+	srv, addr := start(t, store, Options{MaxMemory: 1 << 20})
+	c := resptest.Dial(t, "tcp", addr)
+	for i := range 40 {
+		c.Want("+OK", fmt.Sprintf("SET %d%s v", i, strings.Repeat("k", 60_000)))
+	}
+	if got := c.Line("SCAN 0 COUNT 1000").String(); !strings.HasPrefix(got, "-OOM") {
+		t.Errorf("got %.100s", got)
+	}
+	if got := c.Line("SCAN 0 COUNT 5").String(); !strings.HasPrefix(got, "[") {
+		t.Errorf("got %.100s", got)
+	}
+	if m := srv.Metrics(); m.Memory != 0 {
+		t.Errorf("%d bytes are charged for ever", m.Memory)
+	}
+}
+
+// LCS needs more than its strings.
+func TestLCSMemory(t *testing.T) {
+	_, c, _ := serve(t, Options{MaxMemory: 3 << 20})
+	c.Want("+OK", "SET a x")
+	c.Want("1000000", "SETRANGE b 999999 x")
+	c.Want("-OOM command not allowed when used memory > 'maxmemory'.", "LCS a b LEN")
+	c.Want("100000", "SETRANGE c 99999 x")
+	c.Want("1", "LCS a c LEN")
+}
+
+// What a connection keeps while it does nothing is small, whatever it has sent before.
+func TestIdleMemory(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{})
+	const n = 4
+	var clients []*resptest.Client
+	for range n {
+		c := resptest.Dial(t, "tcp", addr)
+		c.Want("+PONG", "PING")
+		clients = append(clients, c)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	name := strings.Repeat("n", 300_000)
+	many := resptest.Encode(nil, append([]string{"EXISTS"}, strings.Fields(strings.Repeat("k ", 20_000))...)...)
+	for _, c := range clients {
+		if got := c.Do("CLIENT", "SETNAME", name).String(); got != "-ERR Client names cannot be longer than 1024 bytes." {
+			t.Errorf("SETNAME: %.100s", got)
+		}
+		if got := c.Do("HELLO", "2", "SETNAME", name).String(); got != "-ERR Client names cannot be longer than 1024 bytes." {
+			t.Errorf("HELLO: %.100s", got)
+		}
+		if got := c.Do("EXPIRE", "k", "1", name).String(); len(got) > 5000 {
+			t.Errorf("an error of %d bytes", len(got))
+		}
+		c.Write(many)
+		c.Reply()
+		c.Want("+OK", "CLIENT SETNAME "+name[:1024])
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / n; each > 200<<10 {
+		t.Errorf("%d bytes for each connection", each)
+	}
+	if m := srv.Metrics(); m.Memory != 0 {
+		t.Errorf("%d bytes are charged for ever", m.Memory)
+	}
+}

@@ -145,7 +145,9 @@ func reset(c *conn, _ [][]byte) error {
 	c.w.SetProto(wire.RESP2)
 	c.off, c.skip, c.skipNext = false, false, false
 	c.unmute()
-	c.unauthSince.Store(c.srv.tick.Load())
+	if c.authed { // who has not logged in gets no more time for it
+		c.unauthSince.Store(c.srv.tick.Load())
+	}
 	c.loginDefault()
 	c.srv.clients.authenticated(c, c.authed)
 	c.setName(nil)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -370,4 +371,50 @@ func TestAllocations(t *testing.T) {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
+}
+
+// A transaction says how much it keeps in memory of what was stored, whoever reads it.
+func TestHeld(t *testing.T) {
+	s := open(t, vfs.NewMem(), Options{})
+	keys := []exec.Key{key(0, "got"), key(0, "asked"), key(0, "set"), key(0, "deleted"), key(0, "got"), key(0, "left")}
+	const size = 10_000
+	for _, k := range keys {
+		put(t, s, k, strings.Repeat("v", size), exec.Info{})
+	}
+	must(t, s.Update(keys, now, func(tx exec.Txn) error {
+		held := func(what string, values int, err error) {
+			must(t, err)
+			if n := tx.Held(); n < values*size || n > values*(size+200) {
+				t.Errorf("%s: %d bytes are held, want about %d", what, n, values*size)
+			}
+		}
+		held("nothing", 0, nil)
+		_, _, err := tx.Get(nil, 0)
+		held("Get", 1, err)
+		_, err = tx.Stat(1)
+		held("Stat", 2, err)
+		held("Put", 3, tx.Put(2, []byte("new"), exec.Info{}))
+		held("Delete", 4, tx.Delete(3))
+		_, _, err = tx.Get(nil, 4)
+		held("the same key", 4, err)
+		return nil
+	}))
+}
+
+// While the bucket of a database is still to be made, a transaction reads nothing there,
+// and no error: it would be logged.
+func TestReadBeforeBucket(t *testing.T) {
+	s := open(t, vfs.NewMem(), Options{})
+	runs := 0
+	must(t, s.Update([]exec.Key{key(5, "a")}, now, func(tx exec.Txn) error {
+		runs++
+		must(t, tx.Put(0, []byte("v"), exec.Info{}))
+		v, info, err := tx.Get(nil, 0)
+		must(t, err)
+		if runs > 1 && (string(v) != "v" || !info.Exists) {
+			t.Errorf("it does not see its own write: %q", v)
+		}
+		return nil
+	}))
+	want(t, s, key(5, "a"), now, "v", exec.Info{})
 }

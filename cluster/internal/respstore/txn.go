@@ -143,10 +143,7 @@ func (t *txn) Stat(i int) (exec.Info, error) {
 
 func (t *txn) item(i int) (it replica.Item, info exec.Info, err error) {
 	slot := t.at(i, false)
-	switch {
-	case slot < 0 && t.lacks: // it may have been written, and this run does not count
-		return it, info, errLacks
-	case slot < 0:
+	if slot < 0 { // what was written there is missing: then this run does not count
 		return it, info, nil
 	}
 	if it, err = t.tx.Get(slot); err != nil {
@@ -173,6 +170,9 @@ func (t *txn) Put(i int, value []byte, info exec.Info) error {
 	}
 	return t.s.told(err)
 }
+
+// Held implements exec.Txn.
+func (t *txn) Held() int { return t.tx.Held() }
 
 func (t *txn) Delete(i int) error {
 	slot := t.at(i, true)

@@ -124,7 +124,7 @@ func generic() []Command {
 			Usage: "key newkey", Summary: "Renames a key, over another one if there is one."},
 		{Name: "renamenx", Arity: 3, Flags: Write | Fast, Since: "1.0.0", Keys: two(KeyRW|KeyAccess|KeyDelete, KeyOW|KeyInsert),
 			Usage: "key newkey", Summary: "Renames a key if there is none of the new name."},
-		{Name: "scan", Arity: -2, Flags: ReadOnly, Since: "2.8.0", Tips: []string{randomOutput},
+		{Name: "scan", Arity: -2, Flags: ReadOnly, Since: "2.8.0", Tips: []string{randomOutput, "request_policy:special"},
 			Usage: "cursor [MATCH pattern] [COUNT count] [TYPE type]", Summary: "Returns keys, some at a time."},
 		{Name: "touch", Arity: -2, Flags: ReadOnly | Fast, Since: "3.2.1", Keys: many(KeyRO, 1), Tips: []string{multiShard, aggSum},
 			Usage: "key [key ...]", Summary: "Counts which of the keys exist, as a use of them."},

@@ -70,9 +70,10 @@ func (s *Session) runPart(b *Block, from, to int, run func(i int)) error {
 	}
 	db := s.DB
 	s.inBlock = true
-	err := s.x.store.Update(b.keys[first:last], s.Now, func(tx Txn) error {
+	err := s.update(b.keys[first:last], func(tx Txn) error {
 		s.w.Cut(mark)
-		s.tx, s.failure, s.DB = tx, nil, db
+		s.restart(tx)
+		s.failure, s.DB = nil, db
 		for i := from; i < to; i++ {
 			s.base = b.commands[i].keys - first
 			if run(i); s.failure != nil {
@@ -81,7 +82,7 @@ func (s *Session) runPart(b *Block, from, to int, run func(i int)) error {
 		}
 		return nil
 	})
-	s.inBlock, s.tx = false, nil
+	s.inBlock = false
 	if err != nil {
 		s.w.Cut(mark)
 	}

@@ -23,8 +23,9 @@ type Options struct {
 	GroupBytes    int
 	GroupReplies  int
 
-	// Memory is asked before a command keeps more than KeepBuffer bytes at once. Nil
-	// for no limit.
+	// Memory is asked before a command keeps more than KeepBuffer bytes at once, and for
+	// what a transaction keeps beyond that: the records that it has read and the values
+	// that were computed. Nil for no limit.
 	Memory Memory
 	// Clock measures how long commands take, for the observer of a session. Nil: they
 	// are not measured.

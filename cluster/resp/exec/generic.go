@@ -11,6 +11,9 @@ func del(s *Session, _ [][]byte) error {
 	n := int64(0)
 	for i := range s.keys {
 		info, err := s.stat(i)
+		if err != nil && n > 0 {
+			return s.wrote(err) // not a part of the keys only
+		}
 		if err != nil {
 			return err
 		}

@@ -111,10 +111,8 @@ func (s *Session) transact(end int) {
 	g := &s.group
 	g.mark = s.w.Hold()
 	g.to, g.end = end, end
-	s.failure = nil
 	first := &g.commands[g.from]
-	err := s.x.store.Update(g.keys[first.keys:g.commands[end-1].keysEnd], s.Now, s.body)
-	s.tx = nil
+	err := s.update(g.keys[first.keys:g.commands[end-1].keysEnd], s.body)
 	switch {
 	case err == nil:
 		// g.to says how far it came.
@@ -150,12 +148,13 @@ func (s *Session) transact(end int) {
 func (s *Session) runGroup(tx Txn) error {
 	g := &s.group
 	s.w.Cut(g.mark)
-	s.tx, s.failure, g.large = tx, nil, false
+	s.restart(tx)
+	s.failure, g.large = nil, false
 	held := s.w.Pending()
 	first := g.from
 	g.to = g.end
 	for i := first; i < g.end; i++ {
-		if i > first && s.w.Pending()-held >= s.x.opts.GroupReplies {
+		if i > first && (s.w.Pending()-held >= s.x.opts.GroupReplies || s.held() >= groupHeld) {
 			g.to = i
 			break
 		}

@@ -95,7 +95,7 @@ func scan(s *Session, args [][]byte) error {
 			return err
 		}
 	}
-	names, ends := s.tmp[:0], s.ends[:0]
+	names, ends, room := s.tmp[:0], s.ends[:0], KeepBuffer
 	next, err := s.x.store.Scan(s.DB, r.Cursor, int(min(r.Count, maxScanCount)), s.Now, func(name []byte) error {
 		ok, err := m.match(name)
 		if err != nil || !ok || !r.IsType("STRING") || !s.visible(name) {
@@ -103,6 +103,12 @@ func scan(s *Session, args [][]byte) error {
 		}
 		if len(names)+len(name) > maxScanBytes {
 			return errScanBytes
+		}
+		for len(names)+len(name)+8*len(ends) > room { // a client may take its time to read them
+			if err := s.take(room); err != nil {
+				return err
+			}
+			room *= 2
 		}
 		names = append(names, name...)
 		ends = append(ends, len(names))

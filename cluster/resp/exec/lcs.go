@@ -23,6 +23,10 @@ func lcsOf(s *Session, args [][]byte) error {
 	if !lcs.Fits(len(a), len(b), int64(s.x.opts.MaxValue)) {
 		return option.ErrLCSMemory
 	}
+	// A row of lengths, and a bit for each pair of bytes.
+	if err := s.charge(4*(len(b)+1) + len(a)*len(b)/8); err != nil {
+		return err
+	}
 	switch {
 	case r.Idx:
 		s.matches(a, b, r)

@@ -36,6 +36,7 @@ type Session struct {
 	val, tmp []byte // buffers for values
 	ends     []int
 	charged  int // bytes taken from Options.Memory for this command
+	holds    holding
 }
 
 // Ran is a command that was run and answered.
@@ -126,8 +127,8 @@ func (s *Session) release() {
 	if cap(s.tmp) > KeepBuffer {
 		s.tmp = nil
 	}
-	if cap(s.found) > KeepBuffer/64 {
-		s.found = nil
+	if cap(s.found) > KeepBuffer/64 || cap(s.keys) > KeepBuffer/64 {
+		s.found, s.keys = nil, nil
 	}
 	if cap(s.ends) > KeepBuffer/8 {
 		s.ends = nil
@@ -145,7 +146,15 @@ func (s *Session) releaseValue() {
 
 // charge asks for the memory of a buffer of n bytes.
 func (s *Session) charge(n int) error {
-	if n <= KeepBuffer || s.x.opts.Memory == nil {
+	if n <= KeepBuffer {
+		return nil
+	}
+	return s.take(n)
+}
+
+// take asks for n bytes more for this command.
+func (s *Session) take(n int) error {
+	if s.x.opts.Memory == nil {
 		return nil
 	}
 	if !s.x.opts.Memory.Take(n) {

@@ -85,4 +85,7 @@ type Txn interface {
 	// before.
 	Put(i int, value []byte, info Info) error
 	Delete(i int) error
+	// Held returns how many bytes of what is stored the transaction has read, in any of
+	// the calls above, and keeps in memory until its end.
+	Held() int
 }

@@ -12,7 +12,9 @@ const smallValue = 1 << 10
 // it is valid until the next read of the same command, or the next command.
 func (s *Session) read(i int) (v []byte, info Info, err error) {
 	if s.tx != nil {
-		v, info, err = s.tx.Get(s.val[:0], s.base+i)
+		if v, info, err = s.tx.Get(s.val[:0], s.base+i); err == nil {
+			err = s.hold()
+		}
 	} else {
 		v, info, err = s.x.store.Get(s.val[:0], s.keys[i], s.Now)
 	}
@@ -26,7 +28,11 @@ func (s *Session) read(i int) (v []byte, info Info, err error) {
 // stat is read without the value.
 func (s *Session) stat(i int) (Info, error) {
 	if s.tx != nil {
-		return s.tx.Stat(s.base + i)
+		info, err := s.tx.Stat(s.base + i)
+		if err == nil {
+			err = s.hold()
+		}
+		return info, err
 	}
 	return s.x.store.Stat(s.keys[i], s.Now)
 }
@@ -36,12 +42,19 @@ func (s *Session) put(i int, value []byte, info Info) error {
 	if info.ExpireAt != 0 && info.ExpireAt < s.Now {
 		return s.remove(i)
 	}
-	return s.wrote(s.tx.Put(s.base+i, value, info))
+	err := s.tx.Put(s.base+i, value, info)
+	if err == nil {
+		err = s.hold() // the record that was there
+	}
+	return s.wrote(err)
 }
 
 // putOwn is put for a value in a buffer of the session. The transaction needs it until
 // its end.
 func (s *Session) putOwn(i int, value []byte, info Info) error {
+	if err := s.holdValue(i, value); err != nil {
+		return err
+	}
 	if len(value) <= smallValue {
 		value = s.group.keep(value)
 	} else {
@@ -51,7 +64,13 @@ func (s *Session) putOwn(i int, value []byte, info Info) error {
 }
 
 // remove deletes the i-th key of the request.
-func (s *Session) remove(i int) error { return s.wrote(s.tx.Delete(s.base + i)) }
+func (s *Session) remove(i int) error {
+	err := s.tx.Delete(s.base + i)
+	if err == nil {
+		err = s.hold()
+	}
+	return s.wrote(err)
+}
 
 // wrote notes an error of a write: the command may have done a part of its work, so
 // that the transaction must not be committed.

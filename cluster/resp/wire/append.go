@@ -25,9 +25,13 @@ func AppendSimple(dst []byte, s string) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// AppendError appends an error, without line ends at its end and with spaces in place
-// of others.
+// maxError is how much of an error is told: some repeat an argument.
+const maxError = 4 << 10
+
+// AppendError appends an error of at most 4 KiB, without line ends at its end and with
+// spaces in place of others.
 func AppendError(dst []byte, e Error) []byte {
+	e = e[:min(len(e), maxError)]
 	dst = append(dst, '-')
 	dst = append(dst, oneLine(strings.TrimRight(string(e), "\r\n"))...)
 	return append(dst, '\r', '\n')

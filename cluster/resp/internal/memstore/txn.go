@@ -14,6 +14,7 @@ type txn struct {
 	keys    []exec.Key
 	stripes []int
 	ops     []op
+	held    int
 }
 
 // op is a write: of nothing for a deletion.
@@ -47,7 +48,7 @@ func (s *Store) Update(keys []exec.Key, now int64, f func(exec.Txn) error) error
 		runs = 2
 	}
 	for range runs {
-		t.ops = t.ops[:0]
+		t.ops, t.held = t.ops[:0], 0
 		if err := f(t); err != nil {
 			return err
 		}
@@ -78,7 +79,9 @@ func (t *txn) Get(dst []byte, i int) ([]byte, exec.Info, error) {
 	o := t.find(i)
 	switch {
 	case o == nil:
-		return t.s.Get(dst, t.keys[i], t.now)
+		v, info, err := t.s.Get(dst, t.keys[i], t.now)
+		t.held += info.Len
+		return v, info, err
 	case !live(o.info, t.now):
 		return dst, exec.Info{}, nil
 	}
@@ -89,7 +92,9 @@ func (t *txn) Stat(i int) (exec.Info, error) {
 	o := t.find(i)
 	switch {
 	case o == nil:
-		return t.s.Stat(t.keys[i], t.now)
+		info, err := t.s.Stat(t.keys[i], t.now)
+		t.held += info.Len
+		return info, err
 	case !live(o.info, t.now):
 		return exec.Info{}, nil
 	}
@@ -103,11 +108,17 @@ func (t *txn) Put(i int, value []byte, info exec.Info) error {
 
 func (t *txn) Delete(i int) error { return t.write(op{key: i}) }
 
+// Held counts what was read, as if it were kept, and twice if it was read twice.
+func (t *txn) Held() int { return t.held }
+
 func (t *txn) write(o op) error {
 	if f := t.s.Write; f != nil {
 		if err := f(t.keys[o.key]); err != nil {
 			return err
 		}
+	}
+	if info, err := t.s.Stat(t.keys[o.key], t.now); err == nil {
+		t.held += info.Len
 	}
 	t.ops = append(t.ops, o)
 	return nil

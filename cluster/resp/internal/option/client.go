@@ -74,8 +74,14 @@ func printable(s []byte) bool {
 	return true
 }
 
+// maxName is the length of the name of a connection, which is kept as long as that.
+const maxName = 1024
+
 // CheckName checks the name of a connection. An empty one takes the name away.
 func CheckName(name []byte) error {
+	if len(name) > maxName {
+		return wire.Error("ERR Client names cannot be longer than 1024 bytes.")
+	}
 	if !printable(name) {
 		return wire.Error("ERR Client names cannot contain spaces, newlines or special characters.")
 	}
