@@ -341,6 +341,8 @@ func (r *Replica) close() error {
 		r.takeLeases()
 		defer r.leasesFree(ErrClosed)
 		r.closed.Store(true)
+		// What others have handed to the engine is counted when its commit is done.
+		_ = r.db.NewBatch().Commit(lsm.None)
 		dots := r.dots.Load()
 		s := session{
 			shared: r.shared.Load(),
