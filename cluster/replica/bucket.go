@@ -206,9 +206,15 @@ func (r *Replica) changeCatalog(change func(*catalog) error, applied func()) err
 		}
 		return b.Put(metaBuckets, encoded)
 	}, func() {
-		r.catalog = c
+		r.setCatalog(c)
 		applied()
 	})
+}
+
+// setCatalog goes on with c, which is on disk.
+func (r *Replica) setCatalog(c *catalog) {
+	r.catalog = c
+	r.stats.drops.Store(int64(len(c.drops)))
 }
 
 // CreateBucket makes a bucket. The error is ErrBucketExists, ErrMode, ErrInvalid, or of

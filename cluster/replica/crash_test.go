@@ -385,7 +385,7 @@ func TestNewActorWhenDue(t *testing.T) {
 	})
 	t.Run("of a damaged lease", func(t *testing.T) {
 		w := begin(t, lsm.Sync, false)
-		must(t, w.r.db.Put(metaSession, []byte("rubbish")))
+		must(t, w.r.db.Put(metaSession, []byte{formatVersion, 2}))
 		w.fs = w.fs.CrashClone(vfs.CrashOptions{})
 		w.o.Engine.FS = w.fs
 		if _, err := Open("data", start, w.o); !errors.Is(err, ErrCorruption) {
@@ -443,7 +443,9 @@ func TestOpen(t *testing.T) {
 		{metaIdentity, append([]byte{2}, make([]byte, identityLen-1)...), ErrFormat},
 		{metaIdentity, []byte{1}, ErrCorruption},
 		{metaBuckets, nil, ErrCorruption},
+		{metaBuckets, []byte{formatVersion + 1}, ErrFormat},
 		{metaSession, nil, ErrCorruption},
+		{metaSession, append([]byte{formatVersion + 1}, make([]byte, sessionLen-1)...), ErrFormat},
 	} {
 		broken := vfs.NewMem()
 		s := open(t, small(broken))

@@ -139,3 +139,26 @@ func TestSweepPassesDamage(t *testing.T) {
 		t.Fatalf("%d keys are left", got)
 	}
 }
+
+// The statistics wait for no change of buckets, which waits for the disk.
+func TestStatsWaitForNobody(t *testing.T) {
+	fs := vfs.NewMem()
+	r := open(t, small(fs))
+	b := bucket(t, r, FirstBucket)
+	put(t, r, b, "k", "v")
+	must(t, r.FlushBuckets(b))
+	r.admin.Lock()
+	s := r.Stats()
+	r.admin.Unlock()
+	if s.Drops != 1 {
+		t.Fatal(s)
+	}
+	r = open(t, small(fs.CrashClone(vfs.CrashOptions{})))
+	if s := r.Stats(); s.Drops != 1 {
+		t.Fatal(s)
+	}
+	reclaimAll(t, r)
+	if s := r.Stats(); s.Drops != 0 {
+		t.Fatal(s)
+	}
+}

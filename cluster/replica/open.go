@@ -129,9 +129,11 @@ func (r *Replica) open(wall int64, o *Options) error {
 	if b, err = r.meta(metaBuckets); err != nil {
 		return err
 	}
-	if r.catalog, err = decodeCatalog(b); err != nil {
+	c, err := decodeCatalog(b)
+	if err != nil {
 		return err
 	}
+	r.setCatalog(c)
 	known, err := r.readCounts()
 	if err != nil {
 		return err
@@ -169,6 +171,9 @@ func (r *Replica) resume(o *Options, clean bool) (session, error) {
 	b, err := r.meta(metaSession)
 	if err == nil {
 		s, err = decodeSession(b)
+	}
+	if errors.Is(err, ErrFormat) {
+		return s, err
 	}
 	if err != nil {
 		if !o.NewActor {

@@ -321,6 +321,6 @@ func (r *Replica) dropDone(id uint32) error {
 	if err := b.Commit(lsm.Sync); err != nil {
 		return err
 	}
-	r.catalog = c
+	r.setCatalog(c)
 	return nil
 }
