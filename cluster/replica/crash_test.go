@@ -316,7 +316,8 @@ func TestNewActorWhenDue(t *testing.T) {
 			t.Fatalf("%+v", w.r.Opened())
 		}
 		w.actor = w.r.Actor()
-		put(t, w.r, bucket(t, w.r, FirstBucket), "k", "v")
+		// Where a lease was lost, so is how far the clock was ahead.
+		must(t, w.r.Put(start+60_000, bucket(t, w.r, FirstBucket), []byte("k"), Write{Value: []byte("v")}))
 		return changed
 	}
 	begin := func(t *testing.T, d lsm.Durability, shared bool) *world {
@@ -381,6 +382,41 @@ func TestNewActorWhenDue(t *testing.T) {
 		must(t, copied.Close())
 		if reopen(t, w, true) {
 			t.Fatal("a checkpoint changed the store itself")
+		}
+	})
+	t.Run("of a salvaged store", func(t *testing.T) {
+		w := begin(t, lsm.Sync, false)
+		must(t, w.r.Close())
+		w.o.DotBlock = 1
+		w.r = open(t, w.o)
+		old, err := w.r.meta(metaSession)
+		must(t, err)
+		b := bucket(t, w.r, FirstBucket)
+		for i := range 100 {
+			put(t, w.r, b, fmt.Sprint(i), "v")
+		}
+		for _, session := range [][]byte{old, nil} {
+			must(t, w.r.db.Put(metaSession, session)) // all that could be saved
+			w.fs = w.fs.CrashClone(vfs.CrashOptions{})
+			w.o.Engine.FS = w.fs
+			marked, err := MarkCopied("data", w.fs)
+			if must(t, err); !marked || !reopen(t, w, false) {
+				t.Fatal("the same actor", marked)
+			}
+			b = bucket(t, w.r, FirstBucket)
+			for i := range 100 {
+				must(t, w.r.Put(start+60_000, b, fmt.Append(nil, 99-i), Write{Value: []byte("w")}))
+			}
+			must(t, w.r.Close())
+			w.r = open(t, w.o)
+		}
+		other := vfs.NewMem()
+		db, err := lsm.Open("other", &lsm.Options{FS: other})
+		must(t, err)
+		must(t, db.Put([]byte("k"), nil))
+		must(t, db.Close())
+		if marked, err := MarkCopied("other", other); marked || err != nil {
+			t.Fatal(marked, err)
 		}
 	})
 	t.Run("of a damaged lease", func(t *testing.T) {

@@ -168,28 +168,28 @@ func (r *Replica) readCounts() (counts, error) {
 // may have been lost that others have seen.
 func (r *Replica) resume(o *Options, clean bool) (session, error) {
 	var s session
+	copied, err := r.meta(metaCopied)
+	if err != nil {
+		return s, err
+	}
 	b, err := r.meta(metaSession)
 	if err == nil {
 		s, err = decodeSession(b)
 	}
-	if errors.Is(err, ErrFormat) {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrFormat):
 		return s, err
-	}
-	if err != nil {
-		if !o.NewActor {
-			return s, fmt.Errorf("%w; Options.NewActor goes on without", err)
-		}
+	case !o.NewActor && copied == nil:
+		return s, fmt.Errorf("%w; Options.NewActor goes on without", err)
+	default:
 		s = session{shared: true} // nobody knows
-	}
-	copied, err := r.meta(metaCopied)
-	if err != nil {
-		return s, err
 	}
 	switch {
 	case o.NewActor:
 		r.opened.NewActor = "as told"
 	case copied != nil:
-		r.opened.NewActor = "the store is a checkpoint, or ended while one was made"
+		r.opened.NewActor = "the store is a checkpoint or another copy, or ended while a checkpoint was made"
 	case !clean && s.shared && r.catalog.lax():
 		r.opened.NewActor = "the store was not closed in order, and not every commit was synced"
 	default:
