@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/hlc"
 	"github.com/ringwood-kv/ringwood/cluster/vclock"
@@ -255,6 +256,24 @@ func TestLeasesInPowerLoss(t *testing.T) {
 	fault.SetHook(nil)
 	if !failed && cuts < 150 {
 		t.Fatal(cuts)
+	}
+}
+
+// A node that crashes again and again, and begins each time where its lease ends, is not
+// further ahead of the wall than after one crash.
+func TestCrashLoop(t *testing.T) {
+	fs := vfs.NewMem()
+	wall := int64(start)
+	for range 30 {
+		r, err := Open("data", wall, small(fs))
+		must(t, err)
+		must(t, r.Put(wall, bucket(t, r, FirstBucket), []byte("k"), Write{}))
+		if ahead := r.clock.Ahead(wall); ahead > hlc.LeaseAhead+time.Second {
+			t.Fatalf("%v ahead", ahead)
+		}
+		fs = fs.CrashClone(vfs.CrashOptions{})
+		wall += 500
+		must(t, r.Close())
 	}
 }
 
