@@ -82,7 +82,8 @@ func (n *Node) full(err error) {
 // isFull reports whether the disk was full a moment ago.
 func (n *Node) isFull() bool {
 	last := n.trouble.noSpace.Load()
-	return last != 0 && n.wall()-last < noSpaceFor.Milliseconds()
+	since := n.wall() - last // negative if the clock was set back: then nobody knows
+	return last != 0 && since >= 0 && since < noSpaceFor.Milliseconds()
 }
 
 // opening says how far Open has come.

@@ -156,6 +156,23 @@ func TestFullDisk(t *testing.T) {
 	eventually(t, "writing goes on", func() bool { return c.Do("SET", "k", "v").String() == "+OK" })
 }
 
+// A clock that is set back does not keep a node from being ready once there is room.
+func TestClockSetBackWhileFull(t *testing.T) {
+	clock := &testClock{}
+	clock.ms.Store(1_800_000_000_000)
+	o := onLoopback(t, vfs.NewMem())
+	o.Clock = clock.now
+	n := start(t, o)
+	n.full(lsm.ErrNoSpace)
+	if codes(n.Ready()) != ReasonNoSpace {
+		t.Fatal(n.Ready())
+	}
+	clock.ms.Add(-time.Hour.Milliseconds())
+	if codes(n.Ready()) != "" {
+		t.Fatal(n.Ready())
+	}
+}
+
 // Upkeep that is stuck is no life; a clock that somebody sets is no reason.
 func TestStalled(t *testing.T) {
 	clock := &testClock{}

@@ -90,7 +90,7 @@ func TestTranscripts(t *testing.T) {
 // whole server.
 func TestExpiryToTheMillisecond(t *testing.T) {
 	clock := &testClock{}
-	const now = 1_800_000_000_000
+	const now int64 = 1_800_000_000_000
 	clock.ms.Store(now)
 	o := onLoopback(t, vfs.NewMem())
 	o.Clock = clock.now

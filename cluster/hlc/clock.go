@@ -15,6 +15,11 @@ const (
 	// LeaseAhead is how far ahead of the present a lease reaches. It is renewed when
 	// less than half of it is left.
 	LeaseAhead = 5 * time.Second
+
+	// leaseAhead is how far ahead of the clock a lease reaches while that is ahead of the
+	// wall: six million timestamps. No more, or a node that crashes again and again, each
+	// time to start from its lease, would be hours ahead in the end.
+	leaseAhead = 100 * time.Millisecond
 )
 
 var (
@@ -119,16 +124,19 @@ func (c *Clock) check(remote Timestamp, wall int64) error {
 }
 
 // Renewal returns the lease to make durable next, and whether it is time to: less than
-// half of LeaseAhead is left of the present one. The caller persists bound, and then
-// calls Extend. It may do both early, or beside other calls.
+// half of LeaseAhead is left of the present one, or of a shorter time if the clock is ahead
+// of the wall. The caller persists bound, and then calls Extend. It may do both early, or
+// beside other calls.
 func (c *Clock) Renewal(wall int64) (bound Timestamp, due bool) {
 	lease := Timestamp(c.lease.Load())
-	present := max(Timestamp(c.last.Load()).Millis(), clamp(wall))
-	if present > MaxMillis-LeaseAhead.Milliseconds() {
+	last, wall := Timestamp(c.last.Load()).Millis(), clamp(wall)
+	if max(last, wall) > MaxMillis-LeaseAhead.Milliseconds() {
 		return Max, lease < Max
 	}
-	bound = max(At(present+LeaseAhead.Milliseconds(), 0), lease)
-	return bound, lease < At(present+LeaseAhead.Milliseconds()/2, 0)
+	ahead := func(share int64) Timestamp {
+		return At(max(wall+LeaseAhead.Milliseconds()/share, last+leaseAhead.Milliseconds()/share), 0)
+	}
+	return max(ahead(1), lease), lease < ahead(2)
 }
 
 // Extend allows timestamps up to bound, which must be durable: a crash right after

@@ -78,6 +78,7 @@ type generation struct {
 
 	mu       sync.Mutex
 	isExact  bool
+	broken   bool  // a commit failed on which others had built, and counted
 	estimate tally // what there was at Open, while not exact
 
 	due [markKinds]dueTimes
@@ -118,18 +119,18 @@ func (g *generation) add(t tally) {
 	}
 }
 
-// counted makes the count exact: t is what there was at Open.
+// counted makes the count exact, unless it cannot be: t is what there was at Open.
 func (g *generation) counted(t tally) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.add(t)
-	g.isExact, g.estimate = true, tally{}
+	g.isExact, g.estimate = !g.broken, tally{}
 }
 
-// inexact says that the count is no longer certain.
+// inexact says that the count is not certain before the next Open.
 func (g *generation) inexact() {
 	g.mu.Lock()
-	g.isExact = false
+	g.isExact, g.broken = false, true
 	g.mu.Unlock()
 }
 
@@ -205,9 +206,15 @@ func (r *Replica) changeCatalog(change func(*catalog) error, applied func()) err
 		}
 		return b.Put(metaBuckets, encoded)
 	}, func() {
-		r.catalog = c
+		r.setCatalog(c)
 		applied()
 	})
+}
+
+// setCatalog goes on with c, which is on disk.
+func (r *Replica) setCatalog(c *catalog) {
+	r.catalog = c
+	r.stats.drops.Store(int64(len(c.drops)))
 }
 
 // CreateBucket makes a bucket. The error is ErrBucketExists, ErrMode, ErrInvalid, or of

@@ -2,8 +2,10 @@ package replica
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/ringwood-kv/ringwood/lsm"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
 
 // Checkpoint makes a second store in dir, as lsm.DB.Checkpoint does, with all that was
@@ -26,6 +28,28 @@ func (r *Replica) Checkpoint(dir string) error {
 	err := r.db.Checkpoint(dir)
 	b.Reset()
 	return errors.Join(err, b.Delete(metaCopied), b.Commit(lsm.OS))
+}
+
+// MarkCopied says that the store in dir, which nobody has open, was not simply closed there:
+// it was salvaged, or restored from files that were copied. Whoever opens it gets a new
+// actor, as with a checkpoint, also where the lease of the old one was lost. It says
+// whether there is a store of this package in dir; anything else it leaves as it is. It
+// waits for the disk.
+func MarkCopied(dir string, fsys vfs.FS) (marked bool, err error) {
+	db, err := lsm.Open(dir, &lsm.Options{FS: fsys, ReadOnly: true})
+	if err != nil {
+		return false, fmt.Errorf("replica: %w", err)
+	}
+	marked, err = db.Has(metaIdentity)
+	if err = errors.Join(err, db.Close()); err != nil || !marked {
+		return false, err
+	}
+	if db, err = lsm.Open(dir, &lsm.Options{FS: fsys}); err != nil {
+		return false, fmt.Errorf("replica: %w", err)
+	}
+	b := db.NewBatch()
+	err = errors.Join(b.Put(metaCopied, []byte{formatVersion}), b.Commit(lsm.Sync), db.Close())
+	return err == nil, err
 }
 
 // Sync makes all that was acknowledged durable, whatever its bucket asked for.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/hlc"
 	"github.com/ringwood-kv/ringwood/cluster/vclock"
@@ -258,6 +259,24 @@ func TestLeasesInPowerLoss(t *testing.T) {
 	}
 }
 
+// A node that crashes again and again, and begins each time where its lease ends, is not
+// further ahead of the wall than after one crash.
+func TestCrashLoop(t *testing.T) {
+	fs := vfs.NewMem()
+	wall := int64(start)
+	for range 30 {
+		r, err := Open("data", wall, small(fs))
+		must(t, err)
+		must(t, r.Put(wall, bucket(t, r, FirstBucket), []byte("k"), Write{}))
+		if ahead := r.clock.Ahead(wall); ahead > hlc.LeaseAhead+time.Second {
+			t.Fatalf("%v ahead", ahead)
+		}
+		fs = fs.CrashClone(vfs.CrashOptions{})
+		wall += 500
+		must(t, r.Close())
+	}
+}
+
 // What a bucket without durability acknowledged may be gone, but never in part.
 func TestPowerLossOfTransactions(t *testing.T) {
 	mem := vfs.NewMem()
@@ -316,7 +335,8 @@ func TestNewActorWhenDue(t *testing.T) {
 			t.Fatalf("%+v", w.r.Opened())
 		}
 		w.actor = w.r.Actor()
-		put(t, w.r, bucket(t, w.r, FirstBucket), "k", "v")
+		// Where a lease was lost, so is how far the clock was ahead.
+		must(t, w.r.Put(start+60_000, bucket(t, w.r, FirstBucket), []byte("k"), Write{Value: []byte("v")}))
 		return changed
 	}
 	begin := func(t *testing.T, d lsm.Durability, shared bool) *world {
@@ -383,9 +403,44 @@ func TestNewActorWhenDue(t *testing.T) {
 			t.Fatal("a checkpoint changed the store itself")
 		}
 	})
+	t.Run("of a salvaged store", func(t *testing.T) {
+		w := begin(t, lsm.Sync, false)
+		must(t, w.r.Close())
+		w.o.DotBlock = 1
+		w.r = open(t, w.o)
+		old, err := w.r.meta(metaSession)
+		must(t, err)
+		b := bucket(t, w.r, FirstBucket)
+		for i := range 100 {
+			put(t, w.r, b, fmt.Sprint(i), "v")
+		}
+		for _, session := range [][]byte{old, nil} {
+			must(t, w.r.db.Put(metaSession, session)) // all that could be saved
+			w.fs = w.fs.CrashClone(vfs.CrashOptions{})
+			w.o.Engine.FS = w.fs
+			marked, err := MarkCopied("data", w.fs)
+			if must(t, err); !marked || !reopen(t, w, false) {
+				t.Fatal("the same actor", marked)
+			}
+			b = bucket(t, w.r, FirstBucket)
+			for i := range 100 {
+				must(t, w.r.Put(start+60_000, b, fmt.Append(nil, 99-i), Write{Value: []byte("w")}))
+			}
+			must(t, w.r.Close())
+			w.r = open(t, w.o)
+		}
+		other := vfs.NewMem()
+		db, err := lsm.Open("other", &lsm.Options{FS: other})
+		must(t, err)
+		must(t, db.Put([]byte("k"), nil))
+		must(t, db.Close())
+		if marked, err := MarkCopied("other", other); marked || err != nil {
+			t.Fatal(marked, err)
+		}
+	})
 	t.Run("of a damaged lease", func(t *testing.T) {
 		w := begin(t, lsm.Sync, false)
-		must(t, w.r.db.Put(metaSession, []byte("rubbish")))
+		must(t, w.r.db.Put(metaSession, []byte{formatVersion, 2}))
 		w.fs = w.fs.CrashClone(vfs.CrashOptions{})
 		w.o.Engine.FS = w.fs
 		if _, err := Open("data", start, w.o); !errors.Is(err, ErrCorruption) {
@@ -443,7 +498,9 @@ func TestOpen(t *testing.T) {
 		{metaIdentity, append([]byte{2}, make([]byte, identityLen-1)...), ErrFormat},
 		{metaIdentity, []byte{1}, ErrCorruption},
 		{metaBuckets, nil, ErrCorruption},
+		{metaBuckets, []byte{formatVersion + 1}, ErrFormat},
 		{metaSession, nil, ErrCorruption},
+		{metaSession, append([]byte{formatVersion + 1}, make([]byte, sessionLen-1)...), ErrFormat},
 	} {
 		broken := vfs.NewMem()
 		s := open(t, small(broken))

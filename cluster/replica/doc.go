@@ -87,9 +87,9 @@
 // covers dots that no record has. Once other nodes may hold what this one wrote (Share),
 // an unclean end of a store in which any bucket acknowledges before the sync makes a new
 // actor, because the old one would cover, and thereby erase, what it has forgotten. A
-// checkpoint gets a new actor when it is opened, in any case. After a salvage, an
-// excised range or a restored file system, only the operator knows: Options.NewActor, or
-// NewActor.
+// checkpoint gets a new actor when it is opened, in any case. So does a store that was
+// salvaged or copied, where MarkCopied says so; of an excised range or a restored file
+// system only the operator knows: Options.NewActor, or NewActor.
 //
 // # Named values
 //
@@ -134,7 +134,7 @@
 //	           action u8 | warn sv | max siblings sv | max sibling bytes uv | max value uv
 //	counts   = 1 closed in order, 2 exact, u8 | count uv | (number uv | keys uv | bytes uv |
 //	           expiring keys uv), by number
-//	copied   = nothing: the store is a checkpoint, or one is being made
+//	copied   = nothing: the store is a checkpoint or another copy, or a checkpoint is being made
 //	named/N  = what WriteMeta has stored under the name N
 //
 // # Failures

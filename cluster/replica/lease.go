@@ -46,7 +46,11 @@ func (r *Replica) park(tx *Tx) {
 	begin := !r.leases.busy
 	r.leases.busy = true
 	r.leases.mu.Unlock()
-	if begin {
+	switch {
+	case !begin:
+	case r.closed.Load(): // and the last session record is written
+		r.leasesFree(ErrClosed)
+	default:
 		r.renew(wall)
 	}
 }

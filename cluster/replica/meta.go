@@ -25,6 +25,15 @@ func metaKey(name string) []byte {
 
 const formatVersion = 1
 
+// checkVersion says whether a later program has written b. It is no damage, which
+// somebody would try to repair.
+func checkVersion(b []byte) error {
+	if len(b) > 0 && b[0] > formatVersion {
+		return fmt.Errorf("%w: its format is version %d, this program reads up to %d", ErrFormat, b[0], formatVersion)
+	}
+	return nil
+}
+
 // identity is what a store is for good.
 type identity struct {
 	cluster, node ID
@@ -43,8 +52,8 @@ func (i *identity) append(b []byte) []byte {
 }
 
 func decodeIdentity(b []byte) (i identity, err error) {
-	if len(b) > 0 && b[0] > formatVersion {
-		return i, fmt.Errorf("%w: its format is version %d, this program reads up to %d", ErrFormat, b[0], formatVersion)
+	if err := checkVersion(b); err != nil {
+		return i, err
 	}
 	if len(b) != identityLen || b[0] != formatVersion {
 		return i, fmt.Errorf("%w: an identity of %d bytes", ErrCorruption, len(b))
@@ -76,6 +85,9 @@ func (s *session) append(b []byte) []byte {
 }
 
 func decodeSession(b []byte) (s session, err error) {
+	if err := checkVersion(b); err != nil {
+		return s, err
+	}
 	if len(b) != sessionLen || b[0] != formatVersion || b[1] > 1 {
 		return s, fmt.Errorf("%w: a session of %d bytes", ErrCorruption, len(b))
 	}
@@ -135,6 +147,9 @@ func (c *catalog) append(b []byte) []byte {
 }
 
 func decodeCatalog(b []byte) (*catalog, error) {
+	if err := checkVersion(b); err != nil {
+		return nil, err
+	}
 	d := decoder{b: b}
 	if v := d.byte(); v != formatVersion && !d.bad {
 		return nil, fmt.Errorf("%w: a list of buckets of version %d", ErrCorruption, v)

@@ -18,7 +18,7 @@ const metaNamed = "named/"
 
 // ReadMeta returns what WriteMeta has stored under name, and whether there is something.
 // The value is the caller's. The error is ErrInvalid for a name that is not possible,
-// ErrClosed, ErrCorruption, or the engine's.
+// ErrClosed, ErrCorruption, ErrFormat for a value of a later version, or the engine's.
 func (r *Replica) ReadMeta(name string) (value []byte, found bool, err error) {
 	if err := checkName(name); err != nil {
 		return nil, false, err
@@ -29,6 +29,9 @@ func (r *Replica) ReadMeta(name string) (value []byte, found bool, err error) {
 	}
 	if b == nil {
 		return nil, false, nil
+	}
+	if err := checkVersion(b); err != nil {
+		return nil, false, fmt.Errorf("replica: the named value %s: %w", name, err)
 	}
 	if len(b) == 0 || b[0] != formatVersion {
 		return nil, false, fmt.Errorf("replica: %w: the named value %s has %d bytes and no version that is known", ErrCorruption, name, len(b))

@@ -81,9 +81,13 @@ func TestNamedPowerLoss(t *testing.T) {
 	must(t, err)
 	defer r.Close()
 	wantMeta(t, r, "users", "1")
-	for _, b := range [][]byte{{}, {formatVersion + 1, 'x'}} {
+	for _, b := range [][]byte{{}, {0, 'x'}, {formatVersion + 1, 'x'}} {
+		want := ErrCorruption
+		if len(b) > 0 && b[0] > formatVersion {
+			want = ErrFormat
+		}
 		must(t, r.db.Put(metaKey(metaNamed+"users"), b))
-		if _, _, err := r.ReadMeta("users"); !errors.Is(err, ErrCorruption) {
+		if _, _, err := r.ReadMeta("users"); !errors.Is(err, want) {
 			t.Fatal(err)
 		}
 	}

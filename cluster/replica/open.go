@@ -129,9 +129,11 @@ func (r *Replica) open(wall int64, o *Options) error {
 	if b, err = r.meta(metaBuckets); err != nil {
 		return err
 	}
-	if r.catalog, err = decodeCatalog(b); err != nil {
+	c, err := decodeCatalog(b)
+	if err != nil {
 		return err
 	}
+	r.setCatalog(c)
 	known, err := r.readCounts()
 	if err != nil {
 		return err
@@ -166,25 +168,28 @@ func (r *Replica) readCounts() (counts, error) {
 // may have been lost that others have seen.
 func (r *Replica) resume(o *Options, clean bool) (session, error) {
 	var s session
+	copied, err := r.meta(metaCopied)
+	if err != nil {
+		return s, err
+	}
 	b, err := r.meta(metaSession)
 	if err == nil {
 		s, err = decodeSession(b)
 	}
-	if err != nil {
-		if !o.NewActor {
-			return s, fmt.Errorf("%w; Options.NewActor goes on without", err)
-		}
-		s = session{shared: true} // nobody knows
-	}
-	copied, err := r.meta(metaCopied)
-	if err != nil {
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrFormat):
 		return s, err
+	case !o.NewActor && copied == nil:
+		return s, fmt.Errorf("%w; Options.NewActor goes on without", err)
+	default:
+		s = session{shared: true} // nobody knows
 	}
 	switch {
 	case o.NewActor:
 		r.opened.NewActor = "as told"
 	case copied != nil:
-		r.opened.NewActor = "the store is a checkpoint, or ended while one was made"
+		r.opened.NewActor = "the store is a checkpoint or another copy, or ended while a checkpoint was made"
 	case !clean && s.shared && r.catalog.lax():
 		r.opened.NewActor = "the store was not closed in order, and not every commit was synced"
 	default:
@@ -341,6 +346,8 @@ func (r *Replica) close() error {
 		r.takeLeases()
 		defer r.leasesFree(ErrClosed)
 		r.closed.Store(true)
+		// What others have handed to the engine is counted when its commit is done.
+		_ = r.db.NewBatch().Commit(lsm.None)
 		dots := r.dots.Load()
 		s := session{
 			shared: r.shared.Load(),

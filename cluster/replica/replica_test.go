@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -411,6 +412,36 @@ func TestRandomKey(t *testing.T) {
 	}
 }
 
+// A walk between writes shows what is there all the time exactly once, written again or not.
+func TestScanBetweenWrites(t *testing.T) {
+	r, b := fresh(t)
+	must(t, r.AlterBucket(b, BucketConfig{Durability: lsm.None}))
+	rng := rand.New(rand.NewPCG(1, 4))
+	for i := range 200 {
+		put(t, r, b, fmt.Sprint("stays", i), "v")
+	}
+	shown := map[string]int{}
+	for cursor, more := uint64(0), true; more; more = cursor != 0 {
+		for range 10 {
+			put(t, r, b, fmt.Sprint("stays", rng.IntN(200)), "w")
+			put(t, r, b, fmt.Sprint("comes", rng.IntN(500)), "v")
+			_, err := r.Delete(start, b, fmt.Append(nil, "comes", rng.IntN(500)), nil)
+			must(t, err)
+		}
+		var err error
+		cursor, err = r.Scan(start, b, cursor, ScanOptions{Limit: 1 + rng.IntN(9)}, func(key []byte, _ Item) error {
+			shown[string(key)]++
+			return nil
+		})
+		must(t, err)
+	}
+	for i := range 200 {
+		if n := shown[fmt.Sprint("stays", i)]; n != 1 {
+			t.Fatalf("stays%d was shown %d times", i, n)
+		}
+	}
+}
+
 func TestScan(t *testing.T) {
 	r, _ := fresh(t)
 	var all []*Bucket
@@ -446,6 +477,10 @@ func TestScan(t *testing.T) {
 	boom := errors.New("boom")
 	if next, err := r.Scan(start, all[1], 3, ScanOptions{}, func([]byte, Item) error { return boom }); err != boom || next != 3 {
 		t.Fatal(next, err)
+	}
+	n = 0
+	if next, err := r.Scan(start, all[0], 0, ScanOptions{Limit: math.MaxInt}, func([]byte, Item) error { n++; return nil }); next != 0 || err != nil || n != 100 {
+		t.Fatal(n, next, err)
 	}
 	// Keys of all tokens, to the last.
 	if next, err := r.Scan(start, all[1], math.MaxUint64, ScanOptions{}, nil); next != 0 || err != nil {

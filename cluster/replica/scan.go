@@ -92,7 +92,7 @@ func (w *walk) run(cursor uint64, visit func(p *place, record []byte) error) (ne
 				break
 			}
 			first := l.first(partition)
-			if seeks++; seeks > scanSeeks+w.limit {
+			if seeks++; seeks-scanSeeks > w.limit {
 				return first, nil
 			}
 			ok = w.seek(partition, first)

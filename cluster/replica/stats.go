@@ -12,6 +12,7 @@ type counters struct {
 	renewals   atomic.Int64
 	dangling   atomic.Int64
 	swept      [markKinds]atomic.Int64
+	drops      atomic.Int64
 }
 
 // Stats counts what has happened since Open.
@@ -29,10 +30,11 @@ type Stats struct {
 	Recounting      bool  // Recount is not done
 }
 
-// Stats returns the counts. They are not of one moment.
+// Stats returns the counts. They are not of one moment. It waits for nobody, so that it
+// tells something while a disk hangs.
 func (r *Replica) Stats() Stats {
 	c := &r.stats
-	s := Stats{
+	return Stats{
 		Conflicts:       c.conflicts.Load(),
 		DroppedSiblings: c.dropped.Load(),
 		SiblingWarnings: c.warned.Load(),
@@ -42,10 +44,7 @@ func (r *Replica) Stats() Stats {
 		Swept:           c.swept[markExpiry].Load(),
 		Reaped:          c.swept[markDead].Load(),
 		Dangling:        c.dangling.Load(),
+		Drops:           int(c.drops.Load()),
 		Recounting:      r.recounting.Load(),
 	}
-	r.admin.Lock()
-	s.Drops = len(r.catalog.drops)
-	r.admin.Unlock()
-	return s
 }

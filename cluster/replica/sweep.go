@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -24,7 +25,8 @@ type sweepCursor struct {
 // Sweep drops values that have expired at wall, in milliseconds since the Unix epoch, up
 // to limit records of them, and returns how many records it changed; fewer than limit
 // means that no more was due. It reads nothing where nothing is due. It waits for the
-// commits.
+// commits. A record that cannot be read does not keep it from the others: it is the error
+// when there is nothing else to do.
 func (r *Replica) Sweep(wall int64, limit int) (n int, err error) {
 	return r.sweep(markExpiry, wall, wall, limit, func(tx *Tx, e *entry) (bool, error) {
 		if e.obj.Expire(wall) == 0 {
@@ -50,19 +52,30 @@ func (r *Replica) SetFloor(floor hlc.Timestamp) {
 // Reap removes records in which nothing is a value any more and that are below the
 // floor, up to limit of them, and returns how many; fewer than limit means that there
 // were no more. wall is the wall time less the uncertainty of the clock. It reads
-// nothing where nothing is due. It waits for the commits.
+// nothing where nothing is due. It waits for the commits. Records that cannot be read are
+// as for Sweep.
 func (r *Replica) Reap(wall int64, limit int) (n int, err error) {
-	floor := hlc.Timestamp(r.floor.Load())
+	return r.sweep(markDead, r.reapFloor().Millis()-1, wall, limit, r.reaper(wall))
+}
+
+// reapFloor returns the timestamp below which dead records may go now.
+func (r *Replica) reapFloor() hlc.Timestamp {
 	if !r.shared.Load() {
-		floor = hlc.Max
+		return hlc.Max
 	}
-	return r.sweep(markDead, floor.Millis()-1, wall, limit, func(tx *Tx, e *entry) (bool, error) {
-		if !e.found || e.gone || !e.obj.Removable(floor, wall) {
+	return hlc.Timestamp(r.floor.Load())
+}
+
+// reaper removes a record that may go. It asks for the floor under the latch: the store may
+// have been shared since the index was read.
+func (r *Replica) reaper(wall int64) func(*Tx, *entry) (bool, error) {
+	return func(tx *Tx, e *entry) (bool, error) {
+		if !e.found || e.gone || !e.obj.Removable(r.reapFloor(), wall) {
 			return false, nil
 		}
 		e.dirty, e.gone = true, true
 		return true, nil
-	})
+	}
 }
 
 // sweep calls visit for records with a mark of that kind up to the time due.
@@ -75,6 +88,7 @@ func (r *Replica) sweep(kind uint8, due, wall int64, limit int, visit func(*Tx, 
 		return bytes.Compare([]byte(b.name), []byte(name))
 	})
 	start := c.partition
+	var damage error
 	// From the cursor on, once around, and the first partitions of the first bucket at last.
 	for i := 0; i <= len(buckets) && len(buckets) > 0; i++ {
 		b := buckets[(first+i)%len(buckets)]
@@ -89,13 +103,15 @@ func (r *Replica) sweep(kind uint8, due, wall int64, limit int, visit func(*Tx, 
 					*c = sweepCursor{b.name, p}
 					return n, nil
 				}
-				took, changed, err := r.sweepPartition(b, g, kind, uint16(p), due, wall, min(limit-n, sweepBatch), visit)
+				settled, changed, err := r.sweepPartition(b, g, kind, uint16(p), due, wall, min(limit-n, sweepBatch), visit)
 				n += changed
-				if err != nil {
+				if errors.Is(err, ErrCorruption) {
+					damage = cmp.Or(damage, err)
+				} else if err != nil {
 					*c = sweepCursor{b.name, p + 1}
 					return n, err
 				}
-				if took == 0 {
+				if settled == 0 {
 					break
 				}
 			}
@@ -103,7 +119,7 @@ func (r *Replica) sweep(kind uint8, due, wall int64, limit int, visit func(*Tx, 
 		start = 0
 	}
 	*c = sweepCursor{}
-	return n, nil
+	return n, damage
 }
 
 // marked is an index entry that is due.
@@ -112,9 +128,11 @@ type marked struct {
 	key  []byte
 }
 
-// sweepPartition takes up to limit marks that are due, and returns how many those were,
-// and how many records were changed.
-func (r *Replica) sweepPartition(b *Bucket, g *generation, kind uint8, p uint16, due, wall int64, limit int, visit func(*Tx, *entry) (bool, error)) (took, changed int, err error) {
+// sweepPartition takes up to limit marks that are due, and returns how many of them are
+// settled, and how many records were changed. None is settled if nothing is due, or what
+// is due cannot be settled now: of a record that cannot be read, of a bucket that was
+// flushed or dropped meanwhile, or above a floor that has come down.
+func (r *Replica) sweepPartition(b *Bucket, g *generation, kind uint8, p uint16, due, wall int64, limit int, visit func(*Tx, *entry) (bool, error)) (settled, changed int, err error) {
 	at := &g.due[kind]
 	before := (*at)[p].Swap(math.MaxInt64) // before the index is read: see settle
 	list, next, err := r.marks(g, kind, p, due, limit)
@@ -130,10 +148,16 @@ func (r *Replica) sweepPartition(b *Bucket, g *generation, kind uint8, p uint16,
 	for i := range list {
 		refs[i] = Ref{b, list[i].key}
 	}
+	dangling := 0
+	var damage error
 	err = r.Update(wall, refs, func(tx *Tx) error {
-		changed = 0
+		changed, dangling, damage = 0, 0, nil
 		for i := range list {
 			e, err := tx.load(i)
+			if errors.Is(err, ErrCorruption) {
+				damage = cmp.Or(damage, err)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -141,7 +165,7 @@ func (r *Replica) sweepPartition(b *Bucket, g *generation, kind uint8, p uint16,
 			if !slices.Contains(e.before, m) && e.gen == g && !slices.Contains(e.dangling, m) {
 				// Left by a commit that failed and had been built upon.
 				e.dangling = append(e.dangling, m)
-				r.stats.dangling.Add(1)
+				dangling++
 			}
 			did, err := visit(tx, e)
 			if err != nil {
@@ -153,12 +177,19 @@ func (r *Replica) sweepPartition(b *Bucket, g *generation, kind uint8, p uint16,
 		}
 		return nil
 	})
+	if errors.Is(err, ErrNoBucket) {
+		return 0, 0, nil
+	}
 	if err != nil {
 		at.lower(p, list[0].time)
 		return 0, 0, err
 	}
 	r.stats.swept[kind].Add(int64(changed))
-	return len(list), changed, nil
+	r.stats.dangling.Add(int64(dangling))
+	if settled = changed + dangling; settled < len(list) {
+		at.lower(p, list[0].time)
+	}
+	return settled, changed, damage
 }
 
 // marks returns the first marks of a partition that are due, and the time of the one
@@ -290,6 +321,6 @@ func (r *Replica) dropDone(id uint32) error {
 	if err := b.Commit(lsm.Sync); err != nil {
 		return err
 	}
-	r.catalog = c
+	r.setCatalog(c)
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/ringwood-kv/ringwood/cluster/replica"
 	"github.com/ringwood-kv/ringwood/lsm/inspect"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
@@ -77,7 +78,9 @@ saved as far as tables refer to them, also from files without footer or under th
 another one; large ones get new blob files. What was lost is listed
 with file, offset and keys: such a key may be missing or have an older value.
 Exit status 1 if anything was lost; DST is a good store all the same. If the work itself
-fails, for lack of room say, DST is left empty.
+fails, for lack of room say, DST is left empty. A kvnode that is started on DST goes on
+as a new incarnation, since it may have forgotten what it wrote; so a backup that was not
+made by kvctl checkpoint goes through salvage too.
 
 Examples:
   kvctl salvage broken saved
@@ -88,6 +91,9 @@ Examples:
 func salvage(c *call) error {
 	r, err := inspect.Salvage(vfs.OS, c.given[0], c.given[1], c.opts)
 	if err != nil {
+		return err
+	}
+	if _, err := replica.MarkCopied(c.given[1], vfs.OS); err != nil {
 		return err
 	}
 	if err := c.print(r); err != nil {

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ringwood-kv/ringwood/cluster/replica"
 	"github.com/ringwood-kv/ringwood/lsm"
 )
 
@@ -162,5 +164,26 @@ func TestOpenStore(t *testing.T) {
 	close(stop)
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A node on a salvaged store goes on as somebody else.
+func TestSalvagedNode(t *testing.T) {
+	src, dst := t.TempDir(), filepath.Join(t.TempDir(), "dst")
+	now := time.Now().UnixMilli()
+	for _, dir := range []string{src, dst} {
+		r, err := replica.Open(dir, now, &replica.Options{Create: replica.Creation{Partitions: 16}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if o := r.Opened(); o.Created != (dir == src) || (o.NewActor != "") != (dir == dst) {
+			t.Errorf("%s: %+v", dir, o)
+		}
+		if dir == src {
+			kvctl(t, 0, "salvage", src, dst)
+		}
 	}
 }

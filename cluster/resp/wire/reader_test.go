@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -207,7 +208,7 @@ func TestReaderLimits(t *testing.T) {
 	} {
 		c.check(t, "limited", NewReader(strings.NewReader(c.input), limits))
 	}
-	if r := NewReader(nil, Limits{MaxBulk: 1 << 40}); r.limits.MaxBulk != maxRequest || r.limits.MaxRequest != maxRequest {
+	if r := NewReader(nil, Limits{MaxBulk: math.MaxInt}); r.limits.MaxBulk != maxRequest || r.limits.MaxRequest != maxRequest {
 		t.Errorf("limits %+v", r.limits)
 	}
 }

@@ -93,7 +93,7 @@ func TestLimits(t *testing.T) {
 				try(v, n(v.least-1), false)
 			}
 		case *intValue:
-			w := intValue{new(int), -1 << 40, 1 << 40}
+			w := intValue{new(int), math.MinInt, math.MaxInt}
 			for n, ok := range map[int]bool{v.least: true, v.most: true, v.least - 1: false, v.most + 1: false} {
 				*w.p = n
 				try(v, w.text(), ok)
