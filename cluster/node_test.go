@@ -331,7 +331,7 @@ func TestHTTPLimits(t *testing.T) {
 		must(t, err)
 		open = append(open, c)
 	}
-	eventually(t, "two are refused", func() bool { return n.Metrics().HTTP == ConnectionMetrics{3, 3, 2} })
+	eventually(t, "two are refused", func() bool { return n.Metrics().HTTP == ConnectionMetrics{Open: 3, Accepted: 3, Rejected: 2} })
 	for _, c := range open {
 		_ = c.Close()
 	}

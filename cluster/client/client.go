@@ -81,6 +81,9 @@ func (r *request) set(name, value string) {
 	r.header.Set(name, value)
 }
 
+// sync asks for the most durable write.
+func (r *request) sync() { r.set(wire.HeaderDurability, "sync") }
+
 // identify gives a write an id, if it has none.
 func (r *request) identify() {
 	if r.header.Get(wire.HeaderRequestID) == "" {
@@ -97,8 +100,13 @@ type answer struct {
 	body   []byte
 }
 
-// do sends r until it is answered or there is no point in it any more. An answer with a
-// status of 400 and more is an error, and returned beside it.
+// fits says whether it is an answer that a node gives to r, and no error.
+func (a *answer) fits(r *request) bool {
+	return a.status >= 200 && a.status < 300 || a.status == http.StatusMultipleChoices && !r.write
+}
+
+// do sends r until it is answered or there is no point in it any more. An answer that is
+// an error is returned beside it.
 func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 	named := r.header.Get(wire.HeaderRequestID) != ""
 	at := c.at.Load()
@@ -115,7 +123,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 		var pause time.Duration
 		same := false // the next attempt has to go to the same node
 		switch {
-		case err == nil && a.status < 400:
+		case err == nil && a.fits(r):
 			c.at.Store(at)
 			return a, nil
 		case err == nil:
@@ -126,7 +134,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 				err = fmt.Errorf("%w: status %d, which no node of Ringwood sends", ErrAnswer, a.status)
 			}
 			perhaps = perhaps || e == nil || !e.Definite
-			again := e == nil || e.Code == wire.Overloaded || e.Code == wire.Closing || e.Code == wire.TooManyLogins || e.Code == wire.Indeterminate
+			again := e == nil || mayPass(e.Code)
 			same = r.write && perhaps
 			if !again || same && !named {
 				return fail(err, a)
@@ -148,6 +156,15 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 			return fail(fmt.Errorf("%w, after: %w", ended, err), a)
 		}
 	}
+}
+
+// mayPass says whether the same request may succeed soon.
+func mayPass(c wire.Code) bool {
+	switch c {
+	case wire.Overloaded, wire.Starting, wire.Closing, wire.TooManyLogins, wire.Indeterminate:
+		return true
+	}
+	return false
 }
 
 // sleep waits before the next attempt: longer each time, and at least pause.
@@ -218,15 +235,22 @@ func (a *answer) failure() (*wire.Error, time.Duration) {
 	return f.Error, f.Error.RetryAfter
 }
 
-// decode reads the JSON of an answer.
-func (a *answer) decode(op string, v any) error {
+// decode reads the JSON of an answer to r.
+func (a *answer) decode(r *request, v any) error {
 	if err := json.Unmarshal(a.body, v); err != nil {
-		return &Error{Op: op, Attempts: 1, Err: fmt.Errorf("%w: %w", ErrAnswer, err)}
+		return r.senseless("%w", err)
 	}
 	return nil
 }
 
-// call sends JSON and reads JSON. in and out may be nil.
+// senseless is the error for an answer that no node gives to r: who has perhaps done
+// something else has perhaps written.
+func (r *request) senseless(format string, args ...any) error {
+	return &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: %w", ErrAnswer, fmt.Errorf(format, args...)), Indeterminate: r.write}
+}
+
+// call sends JSON and reads JSON. in may be nil; without out, there is nothing in the
+// answer.
 func (c *Client) call(ctx context.Context, r *request, in, out any) error {
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -237,8 +261,13 @@ func (c *Client) call(ctx context.Context, r *request, in, out any) error {
 		r.set("Content-Type", wire.JSON)
 	}
 	a, err := c.do(ctx, r)
-	if err != nil || out == nil {
+	switch {
+	case err != nil:
 		return err
+	case out != nil:
+		return a.decode(r, out)
+	case a.status != http.StatusNoContent:
+		return r.senseless("status %d", a.status)
 	}
-	return a.decode(r.op, out)
+	return nil
 }

@@ -28,7 +28,9 @@ type call struct {
 	preflight bool
 	cut       bool // the answer is not whole, and the client has to see that
 	charged   int64
-	reading   time.Duration // how long the body may take so far
+	asked     time.Time     // when the body was asked for
+	reading   time.Duration // how long it may take so far
+	patience  time.Duration // how long sending may wait yet
 
 	// What Observe is told.
 	code          wire.Code
@@ -237,7 +239,7 @@ func (c *call) send(status int, contentType string, b []byte) error {
 	h := c.out.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
-	c.out.WriteHeader(status)
+	c.head(status)
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
@@ -247,7 +249,7 @@ func (c *call) send(status int, contentType string, b []byte) error {
 
 // empty answers 204.
 func (c *call) empty() error {
-	c.out.WriteHeader(http.StatusNoContent)
+	c.head(http.StatusNoContent)
 	return nil
 }
 

@@ -103,7 +103,7 @@ func (c *call) represent(key []byte, rec *Record, latest bool) error {
 	}
 	h.Set("ETag", etag(rec.Tag, suffix))
 	if c.notModified(etag(rec.Tag, suffix)) {
-		c.out.WriteHeader(http.StatusNotModified)
+		c.head(http.StatusNotModified)
 		return nil
 	}
 	if !document {
@@ -224,11 +224,19 @@ func (c *call) writeHeaders(op *Operation, w *Write) (err error) {
 	if op.If, err = c.conditionHeaders(); err != nil {
 		return err
 	}
-	return c.requestID(w)
+	return c.wholeWrite(w)
 }
 
-// requestID reads the id of a write.
-func (c *call) requestID(w *Write) error {
+// wholeWrite reads what is said of all operations of a write: its durability and its id.
+func (c *call) wholeWrite(w *Write) (err error) {
+	if w.Durability, err = c.header(wire.HeaderDurability); err != nil {
+		return err
+	}
+	switch w.Durability {
+	case "", "sync", "os", "none":
+	default:
+		return wire.Errorf(wire.BadRequest, "%s is %.20q: sync, os or none is possible", wire.HeaderDurability, w.Durability)
+	}
 	id, err := c.header(wire.HeaderRequestID)
 	if err != nil || id == "" {
 		return err

@@ -145,7 +145,7 @@ func (s *stream) send() error {
 	if !s.started {
 		s.started = true
 		s.c.out.Header().Set("Content-Type", s.contentType)
-		s.c.out.WriteHeader(http.StatusOK)
+		s.c.head(http.StatusOK)
 	}
 	if err := s.c.push(s.buf); err != nil {
 		return errGone
@@ -192,7 +192,7 @@ func batch(c *call) error {
 		return denied(access.Write, bucket)
 	}
 	var w Write
-	if err := c.requestID(&w); err != nil {
+	if err := c.wholeWrite(&w); err != nil {
 		return err
 	}
 	for _, h := range []string{wire.HeaderContext, "If-Match", "If-None-Match", wire.HeaderTTL} {
