@@ -100,13 +100,8 @@ type answer struct {
 	body   []byte
 }
 
-// fits says whether it is an answer that a node gives to r, and no error.
-func (a *answer) fits(r *request) bool {
-	return a.status >= 200 && a.status < 300 || a.status == http.StatusMultipleChoices && !r.write
-}
-
-// do sends r until it is answered or there is no point in it any more. An answer that is
-// an error is returned beside it.
+// do sends r until it is answered or there is no point in it any more. An answer with a
+// status of 400 and more is an error, and returned beside it.
 func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 	named := r.header.Get(wire.HeaderRequestID) != ""
 	at := c.at.Load()
@@ -123,7 +118,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 		var pause time.Duration
 		same := false // the next attempt has to go to the same node
 		switch {
-		case err == nil && a.fits(r):
+		case err == nil && a.status < 400:
 			c.at.Store(at)
 			return a, nil
 		case err == nil:
@@ -264,10 +259,10 @@ func (c *Client) call(ctx context.Context, r *request, in, out any) error {
 	switch {
 	case err != nil:
 		return err
+	case a.status >= 300, out == nil && a.status != http.StatusNoContent:
+		return r.senseless("status %d", a.status)
 	case out != nil:
 		return a.decode(r, out)
-	case a.status != http.StatusNoContent:
-		return r.senseless("status %d", a.status)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@
 // Entry that Put returns carries the context of what was written, for the next write.
 // Update is the loop of read, change and IfUnchanged, which loses nothing.
 //
+// A write survives what its bucket says, and with Sync a power cut in any case.
+//
 // # Siblings
 //
 // A Get that finds several siblings returns ErrSiblings, with an Entry that has all of

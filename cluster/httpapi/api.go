@@ -21,6 +21,7 @@ type API struct {
 	set      atomic.Pointer[settings]
 	mux      *http.ServeMux
 	inFlight budget
+	reads    chan struct{} // a place for each call that reads from the store
 	sessions *sessions
 	upkeep   sync.Mutex // one checkpoint, flush or compaction at a time
 	counters counters
@@ -44,7 +45,7 @@ func New(o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &API{o: o, sessions: s, mux: http.NewServeMux()}
+	a := &API{o: o, sessions: s, mux: http.NewServeMux(), reads: make(chan struct{}, maxReads)}
 	if err := a.Apply(o.Settings); err != nil {
 		return nil, err
 	}

@@ -159,6 +159,27 @@ func (c *call) charge(n int64) error {
 	return nil
 }
 
+// release gives n charged bytes back before the call ends.
+func (c *call) release(n int64) {
+	c.charged -= n
+	c.api.inFlight.give(n)
+}
+
+// maxReads is how many calls may read from the store at a time: enough to keep its disk
+// busy, and few enough that what they read before it is charged stays within bounds.
+const maxReads = 16
+
+// turn waits until the call may read from the store. done is called before anything is
+// sent.
+func (c *call) turn() (done func(), err error) {
+	select {
+	case c.api.reads <- struct{}{}:
+		return func() { <-c.api.reads }, nil
+	case <-c.r.Context().Done():
+		return nil, c.r.Context().Err()
+	}
+}
+
 // query returns a parameter of the query, "" if it is not there. One that is there twice,
 // or an unknown one, is an error: see checkQuery.
 func (c *call) query(name string) string { return c.r.URL.Query().Get(name) }

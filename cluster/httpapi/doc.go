@@ -78,7 +78,9 @@
 //  3. A key that the client may not see and one that does not exist get the same answer:
 //     403 comes before the store is asked.
 //  4. What a request or an answer occupies is taken from a budget as it grows, never by
-//     what a header says, and given back when the answer is out.
+//     what a header says, and given back when the answer is out. What is read from the
+//     store is charged when it is there, so few calls read at a time; and a large value
+//     becomes JSON piece by piece, while it is sent.
 //  5. Passwords and tokens are in no log, error or answer; a new token is in one answer.
 //
 // # Safety
