@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
@@ -66,6 +67,9 @@ type Entry struct {
 	// Context is what was read or written, for After. It is "" if others wrote at the same
 	// time what this client has not read.
 	Context string
+	// Others is how many such values there are beside what a Put or Delete wrote, for who may
+	// read them.
+	Others int
 
 	found bool
 }
@@ -276,7 +280,11 @@ func (b *Bucket) write(ctx context.Context, r *request, key []byte, opts []Write
 	if a.status != http.StatusNoContent {
 		return nil, r.senseless("status %d", a.status)
 	}
-	return &Entry{Key: append([]byte(nil), key...), Context: a.header.Get(wire.HeaderContext), ETag: a.header.Get("ETag"), TTL: w.ttl.Duration()}, nil
+	others, _ := strconv.Atoi(a.header.Get(wire.HeaderSiblings)) // 0 if it is not told
+	if r.method == http.MethodPut {
+		others = max(others-1, 0)
+	}
+	return &Entry{Key: append([]byte(nil), key...), Context: a.header.Get(wire.HeaderContext), ETag: a.header.Get("ETag"), Others: others, TTL: w.ttl.Duration()}, nil
 }
 
 // Increment adds to the decimal number that a key has, 0 if it has none, and returns the

@@ -75,14 +75,19 @@ func TestContextsAndSiblings(t *testing.T) {
 	must(t, err)
 	second, err := b.Put(background, key, []byte("two"), client.After(absent))
 	must(t, err)
-	if second.Context != "" {
-		t.Error("who wrote beside another has a context that covers both")
+	if second.Context != "" || second.Others != 1 || first.Others != 0 {
+		t.Errorf("who wrote beside another has a context that covers both, or is not told: %+v", second)
 	}
 	_, err = b.Put(background, key, []byte("x"), client.After(second))
 	wantIs(t, err, client.ErrInvalid)
 	// It would replace "one", which its writer has not read.
 	_, err = b.Put(background, key, []byte("x"), client.IfUnchanged(second))
 	wantIs(t, err, client.ErrInvalid)
+	gone, err := b.Delete(background, key, client.After(absent))
+	must(t, err)
+	if gone.Others != 2 || gone.Context != "" || gone.ETag != "" {
+		t.Errorf("%+v", gone)
+	}
 	e, err := b.Get(background, key)
 	wantIs(t, err, client.ErrSiblings)
 	if fmt.Sprintf("%s", e.Siblings) != "[two one]" || string(e.Value) != "two" {
