@@ -100,10 +100,14 @@ type answer struct {
 	body   []byte
 }
 
+// idLife is how long a write that has perhaps happened is repeated: the server forgets
+// its id some time after.
+var idLife = wire.RequestIDLife / 2
+
 // do sends r until it is answered or there is no point in it any more. An answer with a
 // status of 400 and more is an error, and returned beside it.
 func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
-	named := r.header.Get(wire.HeaderRequestID) != ""
+	named, began := r.header.Get(wire.HeaderRequestID) != "", time.Now()
 	at := c.at.Load()
 	perhaps := false // an attempt may have changed something
 	for attempt := 1; ; attempt++ {
@@ -141,7 +145,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 				return fail(err, nil)
 			}
 		}
-		if attempt > c.o.Retries {
+		if attempt > c.o.Retries || same && time.Since(began) > idLife {
 			return fail(err, a)
 		}
 		if !same {

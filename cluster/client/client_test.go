@@ -664,6 +664,22 @@ func TestAdministration(t *testing.T) {
 	wantIs(t, err, wire.NotAvailable)
 }
 
+// A write is not repeated when the server may have forgotten its id.
+func TestOldIDs(t *testing.T) {
+	defer client.SetIDLife(20 * time.Millisecond)()
+	n := newNode(t)
+	n.meddle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&lost{make(http.Header)}, r)
+		time.Sleep(30 * time.Millisecond)
+		drop(w)
+	})
+	_, err := newClient(t, client.Options{}, n).Bucket("available").Increment(background, []byte("n"), 1)
+	wantIs(t, err, client.ErrIndeterminate)
+	if n.asked.Load() != 1 {
+		t.Errorf("%d requests", n.asked.Load())
+	}
+}
+
 // What has perhaps happened stays so, whatever the later attempts say.
 func TestPerhapsStays(t *testing.T) {
 	n := newNode(t)

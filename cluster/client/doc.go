@@ -39,10 +39,10 @@
 // context allow: a read after every failure of the network or an overload of the server;
 // a write only if it is certain that the server has not begun it, because no connection
 // came about or the server said so; or if it carries a request id, which the server
-// applies once. The memory of ids is a node's: a write that has perhaps happened is
-// repeated at the same address only. Increment, Update and what is given Once carry an
-// id; with Options.RequestIDs, all writes do, which costs the server a second record for
-// each.
+// applies once, and for five minutes, half the time for which it keeps ids. The memory of
+// ids is a node's: a write that has perhaps happened is repeated at the same address only.
+// Increment, Update and what is given Once carry an id; with Options.RequestIDs, all
+// writes do, which costs the server a second record for each.
 //
 // # Addresses
 //

@@ -22,6 +22,10 @@ const (
 // MaxRequestID is the length of the longest request id, in characters.
 const MaxRequestID = 64
 
+// RequestIDLife is how long a server keeps a request id at least. A repetition that comes
+// later is applied again.
+const RequestIDLife = 10 * time.Minute
+
 // Sibling is one of the values of a key.
 type Sibling struct {
 	Value
