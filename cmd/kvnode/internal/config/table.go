@@ -104,7 +104,7 @@ func table() []setting {
 		count("max-unauthenticated-connections", "1024", 1, 1_000_000, "most connections that have not logged in, where there are users, for each protocol", func(c *Config) *int { return &c.MaxUnauthenticatedConnections }),
 		count("max-pipeline", "256", 1, 1_000_000, "most commands over RESP that are committed together; more wait for the next time", func(c *Config) *int { return &c.MaxPipeline }),
 		limit("max-output-buffer", "64MiB", 64*kib, gib, "most bytes of replies that a client has not read; the connection is closed beyond", func(c *Config) *int64 { return &c.MaxOutputBuffer }),
-		limit("max-inflight-size", "256MiB", mib, pib, "memory for requests and replies of all clients together; more wait", func(c *Config) *int64 { return &c.MaxInflightSize }),
+		limit("max-inflight-size", "256MiB", mib, pib, "memory for requests and replies of all clients together, for each protocol; more wait, or over HTTP are refused", func(c *Config) *int64 { return &c.MaxInflightSize }),
 
 		wait("idle-timeout", "0s", 365*24*time.Hour, "close connections that ask nothing for so long; 0 for never", func(c *Config) *time.Duration { return &c.IdleTimeout }),
 		wait("login-timeout", "10s", time.Hour, "time for a client to connect, agree on TLS and log in; 0 for no limit", func(c *Config) *time.Duration { return &c.LoginTimeout }),
