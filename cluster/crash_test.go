@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringwood-kv/ringwood/cluster/client"
+	"github.com/ringwood-kv/ringwood/cluster/replica"
 	rexec "github.com/ringwood-kv/ringwood/cluster/resp/exec"
 	"github.com/ringwood-kv/ringwood/cluster/resp/resptest"
 	"github.com/ringwood-kv/ringwood/lsm"
@@ -349,6 +351,60 @@ func TestShutdownLosesNothing(t *testing.T) {
 	}
 	if m := n.Metrics(); !m.Opened.Clean || len(j.acked) == 0 {
 		t.Errorf("%+v, %d acknowledged", m.Opened, len(j.acked))
+	}
+}
+
+// The same over HTTP: stopped in order or at once, what was acknowledged is there.
+func TestShutdownLosesNothingOverHTTP(t *testing.T) {
+	for _, atOnce := range []bool{false, true} {
+		o := withAPI(t)
+		o.Bucket.Durability = lsm.None
+		n := start(t, o)
+		var acked [writers]int
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				c, err := client.New(client.Options{Addresses: []string{n.HTTPAddr().String()}, Retries: -1})
+				must(t, err)
+				defer func() { _ = c.Close() }()
+				b, key := c.Bucket(replica.FirstBucket), []byte(fmt.Sprint("writer", w))
+				for i := 1; ; i++ {
+					if _, err := b.Put(t.Context(), key, []byte(fmt.Sprint(i))); err != nil {
+						return
+					}
+					acked[w] = i
+					for _, err := range b.Scan(t.Context(), client.ScanOptions{Values: true}) {
+						if err != nil {
+							return
+						}
+					}
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		if atOnce {
+			must(t, n.Close())
+		} else {
+			stop(t, n)
+		}
+		wg.Wait()
+		o.FS = o.FS.(*vfs.Mem).CrashClone(vfs.CrashOptions{})
+		n, err := Open(short(t), o)
+		must(t, err)
+		b, err := n.replica.Bucket(replica.FirstBucket)
+		must(t, err)
+		for w, want := range acked {
+			it, _, err := n.replica.Get(n.wall(), b, []byte(fmt.Sprint("writer", w)), nil)
+			must(t, err)
+			// One more may have been applied whose answer did not come.
+			if got, _ := strconv.Atoi(string(it.Value)); want == 0 || got != want && got != want+1 {
+				t.Errorf("writer %d has %d, %d was acknowledged", w, got, want)
+			}
+		}
+		if !n.Metrics().Opened.Clean {
+			t.Error("the store was not closed in order")
+		}
+		must(t, n.Close())
 	}
 }
 

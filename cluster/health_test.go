@@ -69,9 +69,9 @@ func TestOpening(t *testing.T) {
 	if status, body := fetch(t, http.DefaultClient, "http://"+addr+"/healthz"); status != 200 || !strings.Contains(body, "true") {
 		t.Error(status, body)
 	}
-	for _, path := range []string{"/readyz", "/v1/buckets/available/keys/a"} {
+	for path, code := range map[string]string{"/readyz": `"code":"recovering"`, "/v1/buckets/available/keys/a": `"code":"starting"`} {
 		status, body := fetch(t, http.DefaultClient, "http://"+addr+path)
-		if status != 503 || !strings.Contains(body, `"code":"recovering"`) || !strings.Contains(body, "MiB of its log are replayed") {
+		if status != 503 || !strings.Contains(body, code) || !strings.Contains(body, "MiB of its log are replayed") {
 			t.Error(status, body)
 		}
 	}

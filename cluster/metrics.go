@@ -50,6 +50,7 @@ type BucketMetrics struct {
 // ConnectionMetrics counts the connections of a listener.
 type ConnectionMetrics struct {
 	Open               int // now
+	Unauthenticated    int // of them, have still to log in
 	Accepted, Rejected uint64
 }
 

@@ -281,7 +281,7 @@ func (n *Node) listen() (err error) {
 		if err != nil {
 			return err
 		}
-		n.httpListen = newLimitListener(l, n.opts.Limits.Connections, n.opts.Limits.PerAddress)
+		n.httpListen = newLimitListener(l, &n.opts.Limits, n.opts.Timeouts.Login, n.needsNoLogin)
 	}
 	return nil
 }

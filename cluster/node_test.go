@@ -244,8 +244,8 @@ func TestSlowLog(t *testing.T) {
 	if strings.Contains(fmt.Sprintf("%+v", got), "canary") {
 		t.Error("a value is in the slow log")
 	}
-	n.NoteSlow(Slow{Protocol: "http", Key: strings.Repeat("x", 1000)})
-	if s := n.SlowLog(1); len(s) != 1 || len(s[0].Key) != maxSlowKey || s[0].Protocol != "http" {
+	n.NoteSlow(Slow{Protocol: "http", Key: strings.Repeat("x", 1000), Command: strings.Repeat("X", 1000)})
+	if s := n.SlowLog(1); len(s) != 1 || len(s[0].Key) != maxSlowKey || len(s[0].Command) != maxSlowKey || s[0].Protocol != "http" {
 		t.Errorf("%+v", s)
 	}
 	n.ResetSlowLog()
@@ -331,7 +331,7 @@ func TestHTTPLimits(t *testing.T) {
 		must(t, err)
 		open = append(open, c)
 	}
-	eventually(t, "two are refused", func() bool { return n.Metrics().HTTP == ConnectionMetrics{3, 3, 2} })
+	eventually(t, "two are refused", func() bool { return n.Metrics().HTTP == ConnectionMetrics{Open: 3, Accepted: 3, Rejected: 2} })
 	for _, c := range open {
 		_ = c.Close()
 	}

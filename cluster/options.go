@@ -38,7 +38,8 @@ type Options struct {
 	HTTP Listen
 	// Handler makes what answers HTTP, once, when the store is open. Until then the node
 	// itself answers: /healthz with 200, all else with 503 and the reason. It must be set
-	// if HTTP has an address.
+	// if HTTP has an address. Where there are users, a connection ends after Timeouts.Login
+	// unless somebody logs in on it at the API of NewAPI, or what its Guard is before.
 	Handler func(*Node) http.Handler
 
 	// Insecure lets the node listen on addresses that other machines reach without TLS and
@@ -101,8 +102,8 @@ type Limits struct {
 	Args    int // arguments of a command. 0 means 1,048,576
 
 	Connections     int // of each protocol. 0 means 16,384
-	PerAddress      int // of Connections, from one IP address. 0 means Connections
-	Unauthenticated int // of Connections over RESP, that have still to log in. 0 means 1024
+	PerAddress      int // of Connections, from one IP address; over HTTP, from one /64 of IPv6. 0 means Connections
+	Unauthenticated int // of Connections, that have still to log in. 0 means 1024
 
 	Pipeline    int   // commands over RESP that are committed together. 0 means 256
 	Transaction int   // what MULTI keeps. 0 means 64 MiB
@@ -113,11 +114,11 @@ type Limits struct {
 
 // Timeouts end connections. 0 means the default, negative none.
 type Timeouts struct {
-	Idle   time.Duration // without a request. Default none
+	Idle   time.Duration // without a request, for who has logged in. Default none
 	Login  time.Duration // to agree on TLS and to log in. Default 10 s
 	Header time.Duration // to send the header of an HTTP request. Default 5 s
-	Read   time.Duration // to send the rest of a request. Default 60 s
-	Write  time.Duration // to take a reply; over HTTP the whole one. Default 60 s
+	Read   time.Duration // to send the rest of a request; over HTTP, with a second more for each 64 KiB. Default 60 s
+	Write  time.Duration // to take a reply; likewise. Default 60 s
 }
 
 // Progress is how far Open has come.

@@ -2,15 +2,17 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/ringwood-kv/ringwood/cluster/internal/respaccess"
+	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
 	"github.com/ringwood-kv/ringwood/cluster/resp"
 )
 
@@ -54,6 +56,9 @@ func addrText(a net.Addr) string {
 	return a.String()
 }
 
+// maxStreams is how many requests one connection of HTTP/2 may have under way.
+const maxStreams = 100
+
 // serveHTTP begins to answer HTTP.
 func (n *Node) serveHTTP() {
 	if n.httpListen == nil {
@@ -68,7 +73,8 @@ func (n *Node) serveHTTP() {
 		ReadHeaderTimeout: positive(t.Header), ReadTimeout: positive(t.Read), WriteTimeout: positive(t.Write),
 		IdleTimeout: positive(t.Idle), MaxHeaderBytes: n.opts.Limits.Header,
 		ErrorLog:    slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return n.ctx },
+		BaseContext: func(net.Listener) context.Context { return n.ctx }, ConnContext: connContext,
+		HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 	}
 	if t.Idle < 0 {
 		n.http.IdleTimeout = 1<<63 - 1 // 0 would be that of reading
@@ -100,6 +106,10 @@ func (n *Node) answerOpening(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Retry-After", "1")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	reason := n.opening()
+	if strings.HasPrefix(r.URL.Path, "/v1/") { // as the API says it: nothing has happened
+		_ = json.NewEncoder(w).Encode(wire.Failure{Error: wire.Errorf(wire.Starting, "%s", reason.Text)})
+		return
+	}
 	_, _ = fmt.Fprintf(w, "{\"ready\":false,\"reasons\":[{\"code\":%q,\"text\":%q}]}\n", reason.Code, reason.Text)
 }
 
@@ -157,85 +167,4 @@ func (n *Node) Close() error {
 	cancel()
 	n.end(ctx)
 	return n.storeErr
-}
-
-// limitListener bounds the connections of HTTP, in all and from one address. One too many
-// is closed without a word.
-type limitListener struct {
-	net.Listener
-	most, perAddr int
-
-	mu       sync.Mutex
-	open     int
-	byAddr   map[string]int
-	accepted uint64
-	rejected uint64
-}
-
-func newLimitListener(l net.Listener, most, perAddr int) *limitListener {
-	return &limitListener{Listener: l, most: most, perAddr: perAddr, byAddr: make(map[string]int)}
-}
-
-// Accept implements net.Listener.
-func (l *limitListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		host := respaccess.AddrOf(c.RemoteAddr()).String()
-		if l.take(host) {
-			return &limitedConn{Conn: c, l: l, host: host}, nil
-		}
-		_ = c.Close()
-	}
-}
-
-// limit changes how many connections there may be in all.
-func (l *limitListener) limit(most int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.most = most
-}
-
-func (l *limitListener) take(host string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open >= l.most || l.byAddr[host] >= l.perAddr {
-		l.rejected++
-		return false
-	}
-	l.accepted++
-	l.open++
-	l.byAddr[host]++
-	return true
-}
-
-func (l *limitListener) give(host string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
-	if l.byAddr[host]--; l.byAddr[host] == 0 {
-		delete(l.byAddr, host)
-	}
-}
-
-func (l *limitListener) metrics() ConnectionMetrics {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return ConnectionMetrics{l.open, l.accepted, l.rejected}
-}
-
-// limitedConn gives its place back when it is closed.
-type limitedConn struct {
-	net.Conn
-	l    *limitListener
-	host string
-	once sync.Once
-}
-
-// Close implements net.Conn.
-func (c *limitedConn) Close() error {
-	c.once.Do(func() { c.l.give(c.host) })
-	return c.Conn.Close()
 }

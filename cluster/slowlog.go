@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -71,13 +72,14 @@ func (l *slowLog) total() uint64 {
 	return l.last
 }
 
-// maxSlowKey is what a Slow has of a key, in bytes.
+// maxSlowKey is what a Slow has of a key, and of a command that a client made up, in bytes.
 const maxSlowKey = 128
 
 // NoteSlow remembers a request that another protocol than RESP has served. Its ID is
 // given here.
 func (n *Node) NoteSlow(s Slow) {
-	s.Key = s.Key[:min(len(s.Key), maxSlowKey)]
+	s.Key = strings.Clone(s.Key[:min(len(s.Key), maxSlowKey)])
+	s.Command = strings.Clone(s.Command[:min(len(s.Command), maxSlowKey)])
 	n.slow.add(s)
 }
 

@@ -115,6 +115,12 @@ func (n *Node) Anonymous(from net.Addr) *access.Principal {
 	return n.Policy().Anonymous(n.anonymous(from))
 }
 
+// needsNoLogin reports whether a client is somebody as it is. Until the users are read,
+// nobody is.
+func (n *Node) needsNoLogin(from net.Addr) bool {
+	return n.Policy() != nil && n.Anonymous(from) != nil
+}
+
 func (n *Node) anonymous(from net.Addr) bool {
 	return n.opts.Insecure || respaccess.Loopback(from)
 }

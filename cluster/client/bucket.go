@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
@@ -60,11 +61,15 @@ type Entry struct {
 	Expires time.Time
 	// TTL is how long it was until then when the server read it, 0 for ever.
 	TTL time.Duration
-	// ETag names what there is, "" if the key has no value.
+	// ETag names what there is, "" if the key has no value, or if others wrote at the same
+	// time what this client has not read.
 	ETag string
 	// Context is what was read or written, for After. It is "" if others wrote at the same
 	// time what this client has not read.
 	Context string
+	// Others is how many such values there are beside what a Put or Delete wrote, for who may
+	// read them.
+	Others int
 
 	found bool
 }
@@ -89,18 +94,18 @@ func (b *Bucket) Get(ctx context.Context, key []byte) (*Entry, error) {
 		return nil, err
 	case a.status == http.StatusMultipleChoices:
 		var w wire.Entry
-		if err := a.decode(r.op, &w); err != nil {
+		if err := a.decode(r, &w); err != nil {
 			return nil, err
 		}
 		return e, b.fill(r.op, e, &w)
 	case a.status != http.StatusOK:
-		return nil, &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: status %d", ErrAnswer, a.status)}
+		return nil, r.senseless("status %d", a.status)
 	}
 	e.Value, e.found = a.body, true
 	if t := a.header.Get(wire.HeaderTTL); t != "" {
 		s, err := wire.ParseSeconds(t)
 		if err != nil {
-			return nil, &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: %w", ErrAnswer, err)}
+			return nil, r.senseless("%w", err)
 		}
 		e.TTL = s.Duration()
 		e.Expires = time.Now().Add(e.TTL)
@@ -150,6 +155,7 @@ type write struct {
 	match, noneMatch string
 	id               string
 	once             bool
+	sync             bool
 	err              error
 }
 
@@ -166,12 +172,15 @@ func After(e *Entry) WriteOption {
 }
 
 // IfUnchanged lets a write happen only if the key is still as it was in e, and answers
-// ErrPrecondition otherwise.
+// ErrPrecondition otherwise. An entry of a Put beside which others wrote is not what there
+// is: read the key.
 func IfUnchanged(e *Entry) WriteOption {
 	return func(w *write) {
 		switch {
 		case e == nil:
 			w.err = fmt.Errorf("%w: IfUnchanged without an entry", ErrInvalid)
+		case e.ETag == "" && e.found:
+			w.err = fmt.Errorf("%w: the entry does not say what there is: read the key", ErrInvalid)
 		case e.ETag == "":
 			w.noneMatch = "*"
 		default:
@@ -191,6 +200,10 @@ func TTL(d time.Duration) WriteOption {
 		}
 	}
 }
+
+// Sync makes a write survive a power cut when it is acknowledged, also in a bucket that
+// asks for less.
+func Sync() WriteOption { return func(w *write) { w.sync = true } }
 
 // Once gives a write an id, so that it is applied once however often it is repeated.
 func Once() WriteOption { return func(w *write) { w.once = true } }
@@ -223,6 +236,9 @@ func (w *write) apply(r *request) {
 	}
 	if w.ttl > 0 {
 		r.set(wire.HeaderTTL, w.ttl.String())
+	}
+	if w.sync {
+		r.sync()
 	}
 	if w.once {
 		r.identify()
@@ -262,9 +278,13 @@ func (b *Bucket) write(ctx context.Context, r *request, key []byte, opts []Write
 		return nil, err
 	}
 	if a.status != http.StatusNoContent {
-		return nil, &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: status %d", ErrAnswer, a.status), Indeterminate: true}
+		return nil, r.senseless("status %d", a.status)
 	}
-	return &Entry{Key: append([]byte(nil), key...), Context: a.header.Get(wire.HeaderContext), ETag: a.header.Get("ETag"), TTL: w.ttl.Duration()}, nil
+	others, _ := strconv.Atoi(a.header.Get(wire.HeaderSiblings)) // 0 if it is not told
+	if r.method == http.MethodPut {
+		others = max(others-1, 0)
+	}
+	return &Entry{Key: append([]byte(nil), key...), Context: a.header.Get(wire.HeaderContext), ETag: a.header.Get("ETag"), Others: others, TTL: w.ttl.Duration()}, nil
 }
 
 // Increment adds to the decimal number that a key has, 0 if it has none, and returns the
@@ -279,7 +299,7 @@ func (b *Bucket) Increment(ctx context.Context, key []byte, by int64) (int64, er
 		return 0, err
 	}
 	if out.Number == nil {
-		return 0, &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: there is no number", ErrAnswer), Indeterminate: true}
+		return 0, r.senseless("there is no number")
 	}
 	return *out.Number, nil
 }

@@ -81,6 +81,9 @@ func (r *request) set(name, value string) {
 	r.header.Set(name, value)
 }
 
+// sync asks for the most durable write.
+func (r *request) sync() { r.set(wire.HeaderDurability, "sync") }
+
 // identify gives a write an id, if it has none.
 func (r *request) identify() {
 	if r.header.Get(wire.HeaderRequestID) == "" {
@@ -97,10 +100,14 @@ type answer struct {
 	body   []byte
 }
 
+// idLife is how long a write that has perhaps happened is repeated: the server forgets
+// its id some time after.
+var idLife = wire.RequestIDLife / 2
+
 // do sends r until it is answered or there is no point in it any more. An answer with a
 // status of 400 and more is an error, and returned beside it.
 func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
-	named := r.header.Get(wire.HeaderRequestID) != ""
+	named, began := r.header.Get(wire.HeaderRequestID) != "", time.Now()
 	at := c.at.Load()
 	perhaps := false // an attempt may have changed something
 	for attempt := 1; ; attempt++ {
@@ -126,7 +133,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 				err = fmt.Errorf("%w: status %d, which no node of Ringwood sends", ErrAnswer, a.status)
 			}
 			perhaps = perhaps || e == nil || !e.Definite
-			again := e == nil || e.Code == wire.Overloaded || e.Code == wire.Closing || e.Code == wire.TooManyLogins || e.Code == wire.Indeterminate
+			again := e == nil || mayPass(e.Code)
 			same = r.write && perhaps
 			if !again || same && !named {
 				return fail(err, a)
@@ -138,7 +145,7 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 				return fail(err, nil)
 			}
 		}
-		if attempt > c.o.Retries {
+		if attempt > c.o.Retries || same && time.Since(began) > idLife {
 			return fail(err, a)
 		}
 		if !same {
@@ -148,6 +155,15 @@ func (c *Client) do(ctx context.Context, r *request) (*answer, error) {
 			return fail(fmt.Errorf("%w, after: %w", ended, err), a)
 		}
 	}
+}
+
+// mayPass says whether the same request may succeed soon.
+func mayPass(c wire.Code) bool {
+	switch c {
+	case wire.Overloaded, wire.Starting, wire.Closing, wire.TooManyLogins, wire.Indeterminate:
+		return true
+	}
+	return false
 }
 
 // sleep waits before the next attempt: longer each time, and at least pause.
@@ -218,15 +234,22 @@ func (a *answer) failure() (*wire.Error, time.Duration) {
 	return f.Error, f.Error.RetryAfter
 }
 
-// decode reads the JSON of an answer.
-func (a *answer) decode(op string, v any) error {
+// decode reads the JSON of an answer to r.
+func (a *answer) decode(r *request, v any) error {
 	if err := json.Unmarshal(a.body, v); err != nil {
-		return &Error{Op: op, Attempts: 1, Err: fmt.Errorf("%w: %w", ErrAnswer, err)}
+		return r.senseless("%w", err)
 	}
 	return nil
 }
 
-// call sends JSON and reads JSON. in and out may be nil.
+// senseless is the error for an answer that no node gives to r: who has perhaps done
+// something else has perhaps written.
+func (r *request) senseless(format string, args ...any) error {
+	return &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: %w", ErrAnswer, fmt.Errorf(format, args...)), Indeterminate: r.write}
+}
+
+// call sends JSON and reads JSON. in may be nil; without out, there is nothing in the
+// answer.
 func (c *Client) call(ctx context.Context, r *request, in, out any) error {
 	if in != nil {
 		b, err := json.Marshal(in)
@@ -237,8 +260,13 @@ func (c *Client) call(ctx context.Context, r *request, in, out any) error {
 		r.set("Content-Type", wire.JSON)
 	}
 	a, err := c.do(ctx, r)
-	if err != nil || out == nil {
+	switch {
+	case err != nil:
 		return err
+	case a.status >= 300, out == nil && a.status != http.StatusNoContent:
+		return r.senseless("status %d", a.status)
+	case out != nil:
+		return a.decode(r, out)
 	}
-	return a.decode(r.op, out)
+	return nil
 }

@@ -75,11 +75,19 @@ func TestContextsAndSiblings(t *testing.T) {
 	must(t, err)
 	second, err := b.Put(background, key, []byte("two"), client.After(absent))
 	must(t, err)
-	if second.Context != "" {
-		t.Error("who wrote beside another has a context that covers both")
+	if second.Context != "" || second.Others != 1 || first.Others != 0 {
+		t.Errorf("who wrote beside another has a context that covers both, or is not told: %+v", second)
 	}
 	_, err = b.Put(background, key, []byte("x"), client.After(second))
 	wantIs(t, err, client.ErrInvalid)
+	// It would replace "one", which its writer has not read.
+	_, err = b.Put(background, key, []byte("x"), client.IfUnchanged(second))
+	wantIs(t, err, client.ErrInvalid)
+	gone, err := b.Delete(background, key, client.After(absent))
+	must(t, err)
+	if gone.Others != 2 || gone.Context != "" || gone.ETag != "" {
+		t.Errorf("%+v", gone)
+	}
 	e, err := b.Get(background, key)
 	wantIs(t, err, client.ErrSiblings)
 	if fmt.Sprintf("%s", e.Siblings) != "[two one]" || string(e.Value) != "two" {
@@ -109,7 +117,7 @@ func TestContextsAndSiblings(t *testing.T) {
 	if string(e.Value) != "one more+two" || len(e.Siblings) != 2 {
 		t.Errorf("%s", e.Value)
 	}
-	e, err = resolving.Resolve(background, key)
+	_, err = resolving.Resolve(background, key)
 	must(t, err)
 	e, err = b.Get(background, key)
 	must(t, err)
@@ -352,6 +360,7 @@ func TestRetries(t *testing.T) {
 		{"a write of which the answer is lost", put, after, 1, true, "new"},
 		{"a write that a proxy fails", put, proxy, 1, true, "1"},
 		{"a write that is refused", put, refused(wire.Overloaded, true), 2, false, "new"},
+		{"a write to a server that starts", put, refused(wire.Starting, true), 2, false, "new"},
 		{"a write to a server that stops", put, refused(wire.Closing, true), 2, false, "new"},
 		{"a write that perhaps happened", put, refused(wire.Indeterminate, false), 1, true, "1"},
 		{"a write to a disk that failed", once, refused(wire.ReadOnly, false), 1, true, "1"},
@@ -401,6 +410,30 @@ func TestRetries(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Sync says so in every kind of write.
+func TestSync(t *testing.T) {
+	n := newNode(t)
+	var said []string
+	n.meddle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		said = append(said, r.Header.Get("Ringwood-Durability"))
+		next.ServeHTTP(w, r)
+	})
+	b, k := newClient(t, client.Options{}, n).Bucket("available"), []byte("k")
+	_, err := b.Put(background, k, nil, client.Sync())
+	must(t, err)
+	_, err = b.Delete(background, k, client.Sync())
+	must(t, err)
+	_, err = b.Batch(background, client.Batch{Ops: []client.Op{client.DeleteOp(k)}, Sync: true})
+	must(t, err)
+	_, err = b.Put(background, k, nil)
+	must(t, err)
+	if fmt.Sprintf("%q", said) != `["sync" "sync" "sync" ""]` {
+		t.Errorf("%q", said)
+	}
+	_, err = b.Batch(background, client.Batch{Ops: []client.Op{client.DeleteOp(k, client.Sync())}})
+	wantIs(t, err, client.ErrInvalid)
 }
 
 // A node that cannot be reached has begun nothing: the next one is asked, for writes too.
@@ -501,6 +534,33 @@ func TestStrangeAnswers(t *testing.T) {
 	n.meddle(func(w http.ResponseWriter, r *http.Request, next http.Handler) { fmt.Fprint(w, `{"entries":[]}`) })
 	_, err := b.GetMany(background, []byte("k"))
 	wantIs(t, err, client.ErrAnswer)
+	// Nobody says that a change was made who is no node, such as a proxy that redirects.
+	for name, f := range map[string]func(w http.ResponseWriter){
+		"redirect": func(w http.ResponseWriter) { w.Header().Set("Location", elsewhere.URL); w.WriteHeader(301) },
+		"300":      func(w http.ResponseWriter) { w.WriteHeader(300); fmt.Fprint(w, "{}") },
+		"a page":   func(w http.ResponseWriter) { fmt.Fprint(w, "<html>welcome") },
+	} {
+		n.meddle(func(w http.ResponseWriter, r *http.Request, next http.Handler) { f(w) })
+		c := newClient(t, client.Options{Retries: -1}, n)
+		b := c.Bucket("available")
+		for what, change := range map[string]func() error{
+			"flush": func() error { return c.Flush(background) }, "drop": func() error { return b.Drop(background) },
+			"empty":    func() error { return b.Empty(background) },
+			"password": func() error { return c.SetPassword(background, "u", "p", false) },
+			"create":   func() error { _, err := b.Create(background, wire.BucketConfig{}); return err },
+			"put":      func() error { _, err := b.Put(background, []byte("k"), nil); return err },
+			"delete":   func() error { _, err := b.Delete(background, []byte("k")); return err },
+			"add":      func() error { _, err := b.Increment(background, []byte("k"), 1); return err },
+			"batch": func() error {
+				_, err := b.Batch(background, client.Batch{Ops: []client.Op{client.DeleteOp([]byte("k"))}})
+				return err
+			},
+		} {
+			if err := change(); !errors.Is(err, client.ErrAnswer) || !errors.Is(err, client.ErrIndeterminate) {
+				t.Errorf("%s, answered by %s: %v", what, name, err)
+			}
+		}
+	}
 }
 
 func TestOptions(t *testing.T) {
@@ -602,6 +662,22 @@ func TestAdministration(t *testing.T) {
 	wantIs(t, err, wire.NotAvailable)
 	_, err = c.Users(background)
 	wantIs(t, err, wire.NotAvailable)
+}
+
+// A write is not repeated when the server may have forgotten its id.
+func TestOldIDs(t *testing.T) {
+	defer client.SetIDLife(20 * time.Millisecond)()
+	n := newNode(t)
+	n.meddle(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(&lost{make(http.Header)}, r)
+		time.Sleep(30 * time.Millisecond)
+		drop(w)
+	})
+	_, err := newClient(t, client.Options{}, n).Bucket("available").Increment(background, []byte("n"), 1)
+	wantIs(t, err, client.ErrIndeterminate)
+	if n.asked.Load() != 1 {
+		t.Errorf("%d requests", n.asked.Load())
+	}
 }
 
 // What has perhaps happened stays so, whatever the later attempts say.

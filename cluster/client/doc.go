@@ -20,6 +20,8 @@
 // Entry that Put returns carries the context of what was written, for the next write.
 // Update is the loop of read, change and IfUnchanged, which loses nothing.
 //
+// A write survives what its bucket says, and with Sync a power cut in any case.
+//
 // # Siblings
 //
 // A Get that finds several siblings returns ErrSiblings, with an Entry that has all of
@@ -37,10 +39,10 @@
 // context allow: a read after every failure of the network or an overload of the server;
 // a write only if it is certain that the server has not begun it, because no connection
 // came about or the server said so; or if it carries a request id, which the server
-// applies once. The memory of ids is a node's: a write that has perhaps happened is
-// repeated at the same address only. Increment, Update and what is given Once carry an
-// id; with Options.RequestIDs, all writes do, which costs the server a second record for
-// each.
+// applies once, and for five minutes, half the time for which it keeps ids. The memory of
+// ids is a node's: a write that has perhaps happened is repeated at the same address only.
+// Increment, Update and what is given Once carry an id; with Options.RequestIDs, all
+// writes do, which costs the server a second record for each.
 //
 // # Addresses
 //

@@ -43,7 +43,7 @@ func (b *Bucket) GetMany(ctx context.Context, keys ...[]byte) ([]Result, error) 
 			return nil, err
 		}
 		if len(answer.Entries) != len(step) {
-			return nil, &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: %d entries for %d keys", ErrAnswer, len(answer.Entries), len(step))}
+			return nil, r.senseless("%d entries for %d keys", len(answer.Entries), len(step))
 		}
 		for i := range answer.Entries {
 			w := &answer.Entries[i]
@@ -90,8 +90,8 @@ func newOp(kind string, key []byte, opts []WriteOption) Op {
 	if w.ttl > 0 {
 		op.w.TTL = &w.ttl
 	}
-	if w.once || w.id != "" {
-		op.err = fmt.Errorf("%w: a request id is of the whole batch", ErrInvalid)
+	if w.once || w.id != "" || w.sync {
+		op.err = fmt.Errorf("%w: a request id, and Sync, are of the whole batch", ErrInvalid)
 	}
 	return op
 }
@@ -101,6 +101,8 @@ type Batch struct {
 	Ops []Op
 	// Atomic: all or nothing. Otherwise each write succeeds or fails by itself.
 	Atomic bool
+	// Sync is as for a single write.
+	Sync bool
 	// ID is the request id, as in WithID. "" means a new one.
 	ID string
 }
@@ -124,6 +126,9 @@ func (b *Bucket) Batch(ctx context.Context, batch Batch) ([]OpResult, error) {
 		}
 		in.Operations[i] = op.w
 	}
+	if batch.Sync {
+		r.sync()
+	}
 	if batch.ID != "" {
 		r.set(wire.HeaderRequestID, batch.ID)
 	} else {
@@ -134,7 +139,7 @@ func (b *Bucket) Batch(ctx context.Context, batch Batch) ([]OpResult, error) {
 		return nil, err
 	}
 	if len(answer.Results) != len(batch.Ops) {
-		return nil, &Error{Op: r.op, Attempts: 1, Err: fmt.Errorf("%w: %d results for %d operations", ErrAnswer, len(answer.Results), len(batch.Ops)), Indeterminate: true}
+		return nil, r.senseless("%d results for %d operations", len(answer.Results), len(batch.Ops))
 	}
 	out := make([]OpResult, len(batch.Ops))
 	for i, w := range answer.Results {

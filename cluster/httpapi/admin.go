@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/access"
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
@@ -98,8 +99,8 @@ func (c *call) maintain(what string, do func(u Upkeep) error) error {
 	defer c.api.upkeep.Unlock()
 	// The server's deadlines are for requests and answers that are there. That for reading
 	// would end the context in the middle.
-	_ = c.rc.SetReadDeadline(noDeadline)
-	_ = c.rc.SetWriteDeadline(noDeadline)
+	_ = c.rc.SetReadDeadline(time.Time{})
+	_ = c.rc.SetWriteDeadline(time.Time{})
 	if err := do(u); err != nil {
 		return err
 	}

@@ -21,10 +21,10 @@ type API struct {
 	set      atomic.Pointer[settings]
 	mux      *http.ServeMux
 	inFlight budget
+	reads    chan struct{} // a place for each call that reads from the store
 	sessions *sessions
 	upkeep   sync.Mutex // one checkpoint, flush or compaction at a time
 	counters counters
-	conns    connTable
 }
 
 // New returns an API. The error says which option does not fit.
@@ -45,7 +45,7 @@ func New(o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &API{o: o, sessions: s, mux: http.NewServeMux()}
+	a := &API{o: o, sessions: s, mux: http.NewServeMux(), reads: make(chan struct{}, maxReads)}
 	if err := a.Apply(o.Settings); err != nil {
 		return nil, err
 	}
@@ -89,26 +89,20 @@ type Metrics struct {
 	BytesIn       uint64 // bodies
 	BytesOut      uint64
 	InFlight      int64 // bytes charged now
-
-	Connections         int // now
-	ConnectionsNoAuth   int // of them, have not logged in
-	RejectedConnections uint64
 }
 
 type counters struct {
-	requests, clientErrors, serverErrors, loginFailures, denied, overloaded, panics, in, out, rejected atomic.Uint64
+	requests, clientErrors, serverErrors, loginFailures, denied, overloaded, panics, in, out atomic.Uint64
 }
 
 // Metrics returns the counters. They are not of one moment.
 func (a *API) Metrics() Metrics {
 	c := &a.counters
-	m := Metrics{
+	return Metrics{
 		Requests: c.requests.Load(), ClientErrors: c.clientErrors.Load(), ServerErrors: c.serverErrors.Load(),
 		LoginFailures: c.loginFailures.Load(), Denied: c.denied.Load(), Overloaded: c.overloaded.Load(), Panics: c.panics.Load(),
-		BytesIn: c.in.Load(), BytesOut: c.out.Load(), InFlight: a.inFlight.used.Load(), RejectedConnections: c.rejected.Load(),
+		BytesIn: c.in.Load(), BytesOut: c.out.Load(), InFlight: a.inFlight.used.Load(),
 	}
-	m.Connections, m.ConnectionsNoAuth = a.conns.count()
-	return m
 }
 
 // ServeHTTP answers one request.
@@ -147,7 +141,7 @@ func (a *API) Guard(verb access.Verb, next http.Handler) http.Handler {
 // serve does what every request needs, and fn in between.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, fn func(c *call)) {
 	c := &call{api: a, set: a.set.Load(), r: r, began: a.o.Clock(), rc: http.NewResponseController(w)}
-	c.out = &writer{ResponseWriter: w}
+	c.out, c.patience = &writer{ResponseWriter: w}, c.set.WriteTime
 	defer func() {
 		p := recover()
 		if p != nil && p != http.ErrAbortHandler {

@@ -13,8 +13,8 @@ import (
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
 )
 
-// readStep is what gives a body a second more, and an answer WriteTime. firstStep is what
-// is charged for a body before anything of it is there.
+// readStep is what gives a body, and an answer, a second more. firstStep is what is
+// charged for a body before anything of it is there.
 const (
 	readStep  = 64 << 10
 	firstStep = 4 << 10
@@ -29,7 +29,7 @@ func (c *call) body(limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, c.bodyTooLarge(limit)
 	}
-	c.reading = c.set.ReadTime
+	c.asked, c.reading = time.Now(), c.set.ReadTime
 	c.extendRead()
 	src := http.MaxBytesReader(c.out.ResponseWriter, r.Body, int64(limit))
 	var buf []byte
@@ -73,23 +73,43 @@ func (c *call) body(limit int) ([]byte, error) {
 	}
 }
 
-// extendRead moves the deadline for the body. Connections of tests may have none.
+// extendRead moves the deadline for the body, which counts from when it was asked for, and
+// that for the answer, which comes after it. Connections of tests may have none.
 func (c *call) extendRead() {
+	end := time.Time{}
 	if c.reading > 0 {
-		_ = c.rc.SetReadDeadline(time.Now().Add(c.reading))
+		end = c.asked.Add(c.reading)
+		_ = c.rc.SetReadDeadline(end)
+		end = end.Add(c.set.WriteTime)
+	}
+	if c.set.WriteTime > 0 {
+		_ = c.rc.SetWriteDeadline(end)
 	}
 }
 
-// push sends b, and gives the client WriteTime for each part of it.
+// head begins the answer. The time that it took until now is not the client's.
+func (c *call) head(status int) {
+	if c.set.WriteTime > 0 {
+		_ = c.rc.SetWriteDeadline(time.Now().Add(c.patience))
+	}
+	c.out.WriteHeader(status)
+}
+
+// push sends b. The client may make it wait for WriteTime, and a second more for each
+// readStep that it takes: one that takes a little now and then would otherwise keep what
+// the answer occupies for hours.
 func (c *call) push(b []byte) error {
 	for {
 		part := b[:min(len(b), readStep)]
-		if t := c.set.WriteTime; t > 0 {
-			_ = c.rc.SetWriteDeadline(time.Now().Add(t))
+		began := time.Now()
+		if c.set.WriteTime > 0 {
+			_ = c.rc.SetWriteDeadline(began.Add(c.patience))
 		}
 		if _, err := c.out.Write(part); err != nil {
 			return err
 		}
+		c.patience += time.Second*time.Duration(len(part))/readStep - time.Since(began)
+		c.patience = min(c.patience, c.set.WriteTime)
 		if b = b[len(part):]; len(b) == 0 {
 			return nil
 		}

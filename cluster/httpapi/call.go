@@ -28,7 +28,9 @@ type call struct {
 	preflight bool
 	cut       bool // the answer is not whole, and the client has to see that
 	charged   int64
-	reading   time.Duration // how long the body may take so far
+	asked     time.Time     // when the body was asked for
+	reading   time.Duration // how long it may take so far
+	patience  time.Duration // how long sending may wait yet
 
 	// What Observe is told.
 	code          wire.Code
@@ -157,6 +159,27 @@ func (c *call) charge(n int64) error {
 	return nil
 }
 
+// release gives n charged bytes back before the call ends.
+func (c *call) release(n int64) {
+	c.charged -= n
+	c.api.inFlight.give(n)
+}
+
+// maxReads is how many calls may read from the store at a time: enough to keep its disk
+// busy, and few enough that what they read before it is charged stays within bounds.
+const maxReads = 16
+
+// turn waits until the call may read from the store. done is called before anything is
+// sent.
+func (c *call) turn() (done func(), err error) {
+	select {
+	case c.api.reads <- struct{}{}:
+		return func() { <-c.api.reads }, nil
+	case <-c.r.Context().Done():
+		return nil, c.r.Context().Err()
+	}
+}
+
 // query returns a parameter of the query, "" if it is not there. One that is there twice,
 // or an unknown one, is an error: see checkQuery.
 func (c *call) query(name string) string { return c.r.URL.Query().Get(name) }
@@ -237,7 +260,7 @@ func (c *call) send(status int, contentType string, b []byte) error {
 	h := c.out.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
-	c.out.WriteHeader(status)
+	c.head(status)
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
@@ -247,7 +270,7 @@ func (c *call) send(status int, contentType string, b []byte) error {
 
 // empty answers 204.
 func (c *call) empty() error {
-	c.out.WriteHeader(http.StatusNoContent)
+	c.head(http.StatusNoContent)
 	return nil
 }
 

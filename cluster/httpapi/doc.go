@@ -5,11 +5,13 @@
 // # Use
 //
 //	api, err := httpapi.New(httpapi.Options{Store: store, Access: &httpapi.Access{Door: door, Policy: policy}})
-//	mux.Handle("/metrics", api.Guard(access.Status, metrics))
-//	server := api.Server(mux) // the API, and mux beside /v1/
-//	err = server.Serve(api.Listener(listener))
+//	other := api.Guard(access.Status, metrics) // what is beside /v1/
 //
-// and with curl:
+// The server around it has to bound connections, headers and the time for them, as the
+// node does that package cluster assembles. The API is not behind an http.ServeMux, which
+// would redirect /v1/…/keys/a//b to another key.
+//
+// With curl:
 //
 //	curl -X PUT --data-binary @photo.jpg localhost:8379/v1/buckets/available/keys/photos/1
 //	curl localhost:8379/v1/buckets/available/keys/photos/1
@@ -39,11 +41,18 @@
 // meanwhile stays beside it as a sibling. A write without one replaces all that the
 // node holds, which is what PUT means. If-Match and If-None-Match are judged in one
 // step with the write, against the set of siblings: with If-Match, or If-None-Match: *,
-// no write of others is lost and no sibling arises. The answer has a context for the
-// next write of the same client, but not if siblings remain, which it has not read.
+// no write of others is lost and no sibling arises. The answer has a context and an ETag
+// for the next write of the same client, but not if siblings remain, which it has not read.
 //
 // The ETag names the set of live siblings. Its form for the JSON document ends in -json,
 // for the latest of several in -latest; a precondition of a write takes each of them.
+//
+// # Durability
+//
+// A write has survived what the durability of its bucket says when it is acknowledged:
+// sync, a power cut; os, the death of the process; none, nothing. With Ringwood-Durability
+// it has survived at least what that says; a repetition of a request id has to say the
+// same.
 //
 // # Request ids
 //
@@ -69,7 +78,9 @@
 //  3. A key that the client may not see and one that does not exist get the same answer:
 //     403 comes before the store is asked.
 //  4. What a request or an answer occupies is taken from a budget as it grows, never by
-//     what a header says, and given back when the answer is out.
+//     what a header says, and given back when the answer is out. What is read from the
+//     store is charged when it is there, so few calls read at a time; and a large value
+//     becomes JSON piece by piece, while it is sent.
 //  5. Passwords and tokens are in no log, error or answer; a new token is in one answer.
 //
 // # Safety

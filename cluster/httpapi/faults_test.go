@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/httpapi"
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
@@ -116,4 +119,52 @@ func TestClosedStore(t *testing.T) {
 	s.do("GET", keys+"k", "").is(503, wire.Closing)
 	s.do("GET", "/v1/buckets/available/keys", "").is(503, wire.Closing)
 	s.do("POST", "/v1/admin/flush", "").is(503, wire.Closing)
+}
+
+// A repetition is not acknowledged before the write that it repeats: not while that waits
+// for the disk, and not if that fails.
+func TestRepetitionsWaitForTheDisk(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		fault := vfs.NewFault(vfs.NewMem())
+		s := &server{t: t, fs: fault, now: newClock(), log: new(syncBuffer)}
+		s.r = openReplica(t, fault, start)
+		s.serve(nil)
+		s.do("PATCH", "/v1/buckets/available", `{"durability":"sync"}`).is(200)
+		s.do("PUT", keys+"n", "0", "Ringwood-Request-Id: zero").is(204) // makes the bucket of ids
+		begun, end := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		fault.SetHook(func(op vfs.Op) error {
+			if op.Kind != vfs.OpSync {
+				return nil
+			}
+			once.Do(func() { close(begun) })
+			<-end
+			if fails {
+				return errors.New("the disk is gone")
+			}
+			return nil
+		})
+		var wg sync.WaitGroup
+		var done atomic.Int64
+		ask := func() {
+			wg.Go(func() {
+				status, text, _ := s.try("POST", keys+"n", `{"increment":1}`, "Ringwood-Request-Id: one")
+				done.Add(1)
+				if (status == 200) == fails || !fails && !strings.Contains(text, `"number":1`) || fails && strings.Contains(text, `"definite":true`) {
+					t.Errorf("the sync fails %v: %d %s", fails, status, text)
+				}
+			})
+		}
+		ask()
+		<-begun
+		ask()
+		time.Sleep(30 * time.Millisecond)
+		if n := done.Load(); n > 0 {
+			t.Errorf("%d answers before the sync", n)
+		}
+		s.do("GET", keys+"n", "").value("0")
+		close(end)
+		wg.Wait()
+		fault.SetHook(nil)
+	}
 }

@@ -101,7 +101,8 @@ func (c *call) cors(origin string) {
 		c.preflight = true
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, PUT, POST, PATCH, DELETE")
 		h.Set("Access-Control-Allow-Headers", strings.Join([]string{
-			"Authorization", "Content-Type", "Accept", "If-Match", "If-None-Match", wire.HeaderContext, wire.HeaderTTL, wire.HeaderRequestID}, ", "))
+			"Authorization", "Content-Type", "Accept", "If-Match", "If-None-Match",
+			wire.HeaderContext, wire.HeaderTTL, wire.HeaderDurability, wire.HeaderRequestID}, ", "))
 		h.Set("Access-Control-Max-Age", "600")
 	}
 }

@@ -124,7 +124,13 @@ func TestGuard(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", page)
 	mux.Handle("/healthz", health)
-	all := s.api.Server(mux).Handler
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			s.api.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 	get := func(path string, headers ...string) *response {
 		w := &recorder{header: make(http.Header)}
 		all.ServeHTTP(w, request("GET", path, "", headers...))

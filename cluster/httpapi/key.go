@@ -67,11 +67,8 @@ func getKey(c *call) error {
 		return err
 	}
 	c.reads = true
-	rec, err := c.api.o.Store.Read(c.r.Context(), bucket, key)
+	rec, err := c.read(bucket, key)
 	if err != nil {
-		return err
-	}
-	if err := c.charge(rec.size()); err != nil {
 		return err
 	}
 	h := c.out.Header()
@@ -90,6 +87,20 @@ func getKey(c *call) error {
 	return c.represent(key, &rec, latest)
 }
 
+// read returns a record, charged for. How large it is shows when it is there, so no more
+// than maxReads are read at a time.
+func (c *call) read(bucket string, key []byte) (rec Record, err error) {
+	done, err := c.turn()
+	if err != nil {
+		return rec, err
+	}
+	defer done()
+	if rec, err = c.api.o.Store.Read(c.r.Context(), bucket, key); err != nil {
+		return rec, err
+	}
+	return rec, c.charge(rec.size())
+}
+
 // represent sends a record that has a value: its bytes or the document.
 func (c *call) represent(key []byte, rec *Record, latest bool) error {
 	h, asked := c.out.Header(), prefersJSON(c.r.Header.Values("Accept"))
@@ -103,7 +114,7 @@ func (c *call) represent(key []byte, rec *Record, latest bool) error {
 	}
 	h.Set("ETag", etag(rec.Tag, suffix))
 	if c.notModified(etag(rec.Tag, suffix)) {
-		c.out.WriteHeader(http.StatusNotModified)
+		c.head(http.StatusNotModified)
 		return nil
 	}
 	if !document {
@@ -112,13 +123,18 @@ func (c *call) represent(key []byte, rec *Record, latest bool) error {
 		}
 		return c.send(http.StatusOK, wire.Raw, rec.Values[0].Data)
 	}
-	if err := c.charge(2 * rec.size()); err != nil {
+	status := http.StatusOK
+	if several && !asked {
+		status = http.StatusMultipleChoices
+	}
+	out := c.stream(status, wire.JSON)
+	if err := out.entry(key, rec); err != nil {
 		return err
 	}
-	if several && !asked {
-		return c.reply(http.StatusMultipleChoices, entry(key, rec))
+	if err := out.text("\n"); err != nil {
+		return err
 	}
-	return c.reply(http.StatusOK, entry(key, rec))
+	return out.close()
 }
 
 // notModified says whether If-None-Match, which has been checked, has the tag of what would
@@ -148,10 +164,13 @@ func (r *Record) size() int64 {
 func entry(key []byte, rec *Record) wire.Entry {
 	e := wire.Entry{Key: wire.KeyOf(key), Siblings: make([]wire.Sibling, len(rec.Values)), Context: rec.Context, ETag: etag(rec.Tag, suffixJSON)}
 	for i := range rec.Values {
-		v := &rec.Values[i]
-		e.Siblings[i] = wire.Sibling{Value: wire.ValueOf(v.Data), Written: moment(v.Written), Expires: moment(v.Expiry), TTL: wire.Seconds(v.TTL)}
+		e.Siblings[i] = sibling(&rec.Values[i])
 	}
 	return e
+}
+
+func sibling(v *Value) wire.Sibling {
+	return wire.Sibling{Value: wire.ValueOf(v.Data), Written: moment(v.Written), Expires: moment(v.Expiry), TTL: wire.Seconds(v.TTL)}
 }
 
 // moment returns milliseconds since the Unix epoch as a time, 0 as none.
@@ -224,11 +243,19 @@ func (c *call) writeHeaders(op *Operation, w *Write) (err error) {
 	if op.If, err = c.conditionHeaders(); err != nil {
 		return err
 	}
-	return c.requestID(w)
+	return c.wholeWrite(w)
 }
 
-// requestID reads the id of a write.
-func (c *call) requestID(w *Write) error {
+// wholeWrite reads what is said of all operations of a write: its durability and its id.
+func (c *call) wholeWrite(w *Write) (err error) {
+	if w.Durability, err = c.header(wire.HeaderDurability); err != nil {
+		return err
+	}
+	switch w.Durability {
+	case "", "sync", "os", "none":
+	default:
+		return wire.Errorf(wire.BadRequest, "%s is %.20q: sync, os or none is possible", wire.HeaderDurability, w.Durability)
+	}
 	id, err := c.header(wire.HeaderRequestID)
 	if err != nil || id == "" {
 		return err

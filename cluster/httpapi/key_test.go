@@ -131,6 +131,14 @@ func TestSiblings(t *testing.T) {
 	if late.Header.Get("Ringwood-Context") != "" || late.Header.Get("Ringwood-Siblings") != "2" {
 		t.Errorf("a write beside another has a context: %v", late.Header)
 	}
+	// Nor has it a tag: a write with that would replace "next", which its writer never read.
+	if late.Header.Get("ETag") != "" {
+		t.Errorf("a write beside another has a tag: %v", late.Header)
+	}
+	gone := s.do("DELETE", keys+"k", "", put.context()).is(204)
+	if gone.Header.Get("ETag") != "" || gone.Header.Get("Ringwood-Context") != "" || gone.Header.Get("Ringwood-Siblings") != "2" {
+		t.Errorf("a deletion beside others has a context or a tag: %v", gone.Header)
+	}
 	s.do("GET", keys+"k", "").is(300)
 	// A write without a context replaces all.
 	s.do("PUT", keys+"k", "blind").is(204)

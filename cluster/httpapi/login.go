@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -20,6 +21,7 @@ import (
 func (c *call) login() error {
 	acc := c.api.o.Access
 	if acc == nil {
+		c.known()
 		return nil
 	}
 	policy, now := acc.Policy(), c.api.o.Clock()
@@ -56,10 +58,19 @@ func (c *call) login() error {
 	return nil
 }
 
+// OnLogin returns a context that makes the API call known when somebody has logged in, or
+// needs no login, in a request of it: for whoever limits connections on which nobody has.
+// It is what http.Server.ConnContext returns. known is called for each such request.
+func OnLogin(ctx context.Context, known func()) context.Context {
+	return context.WithValue(ctx, onLoginKey{}, known)
+}
+
+type onLoginKey struct{}
+
 // known tells the connection that somebody has logged in on it.
 func (c *call) known() {
-	if conn, ok := c.r.Context().Value(connKey{}).(*limitedConn); ok {
-		conn.known()
+	if known, ok := c.r.Context().Value(onLoginKey{}).(func()); ok {
+		known()
 	}
 }
 

@@ -1,16 +1,12 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 
 	"github.com/ringwood-kv/ringwood/cluster/access"
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
 )
-
-// sendStep is how many bytes of a long answer are collected before they are sent.
-const sendStep = 64 << 10
 
 // checkCount returns an error unless there are 1 to Limits.Keys.
 func (c *call) checkCount(n int) error {
@@ -57,7 +53,7 @@ func multiGet(c *call) error {
 		return err
 	}
 	c.reads = true
-	out := c.stream(wire.JSON)
+	out := c.stream(http.StatusOK, wire.JSON)
 	if err := out.text(`{"entries":[`); err != nil {
 		return err
 	}
@@ -66,7 +62,7 @@ func multiGet(c *call) error {
 		if i > 0 {
 			out.buf = append(out.buf, ',')
 		}
-		if err := out.value(c.readEntry(bucket, key)); err != nil {
+		if err := c.readEntry(out, bucket, key); err != nil {
 			return err
 		}
 	}
@@ -76,96 +72,17 @@ func multiGet(c *call) error {
 	return out.close()
 }
 
-// readEntry reads one key of several.
-func (c *call) readEntry(bucket string, key []byte) wire.Entry {
-	failed := func(err error) wire.Entry {
-		return wire.Entry{Key: wire.KeyOf(key), Siblings: []wire.Sibling{}, Error: c.explain(err)}
-	}
-	if err := c.needKey(access.Read, bucket, key); err != nil {
-		return failed(err)
-	}
-	rec, err := c.api.o.Store.Read(c.r.Context(), bucket, key)
-	if err != nil {
-		return failed(err)
-	}
-	// The bytes, and their JSON in the buffer.
-	size := 3 * rec.size()
-	if err := c.charge(size); err != nil {
-		return failed(err)
-	}
-	c.charged -= size
-	c.api.inFlight.give(size)
-	return entry(key, &rec)
-}
-
-// stream is an answer whose length nobody knows yet. Up to sendStep bytes, and the
-// largest part, are in memory.
-type stream struct {
-	c           *call
-	contentType string
-	buf         []byte
-	charged     int64
-	started     bool
-}
-
-func (c *call) stream(contentType string) *stream { return &stream{c: c, contentType: contentType} }
-
-func (s *stream) text(t string) error {
-	s.buf = append(s.buf, t...)
-	return s.spill()
-}
-
-func (s *stream) value(v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	s.buf = append(s.buf, b...)
-	return s.spill()
-}
-
-// spill charges the buffer, and sends it when it is large.
-func (s *stream) spill() error {
-	if more := int64(cap(s.buf)) - s.charged; more > 0 {
-		if err := s.c.charge(more); err != nil {
-			return err
+// readEntry sends one key of several.
+func (c *call) readEntry(out *stream, bucket string, key []byte) error {
+	err := c.needKey(access.Read, bucket, key)
+	if err == nil {
+		var rec Record
+		if rec, err = c.read(bucket, key); err == nil {
+			defer c.release(rec.size())
+			return out.entry(key, &rec)
 		}
-		s.charged += more
 	}
-	if len(s.buf) < sendStep {
-		return nil
-	}
-	return s.send()
-}
-
-// errGone says that the client takes nothing more. Nobody hears it.
-var errGone = errors.New("httpapi: the client has gone")
-
-func (s *stream) send() error {
-	if !s.started {
-		s.started = true
-		s.c.out.Header().Set("Content-Type", s.contentType)
-		s.c.out.WriteHeader(http.StatusOK)
-	}
-	if err := s.c.push(s.buf); err != nil {
-		return errGone
-	}
-	s.buf = s.buf[:0]
-	if s.charged > 4*sendStep { // one part was large
-		s.buf = nil
-		s.c.charged -= s.charged
-		s.c.api.inFlight.give(s.charged)
-		s.charged = 0
-	}
-	return nil
-}
-
-// close sends the rest. What fits into the buffer has a length.
-func (s *stream) close() error {
-	if !s.started {
-		return s.c.send(http.StatusOK, s.contentType, s.buf)
-	}
-	return s.send()
+	return out.value(wire.Entry{Key: wire.KeyOf(key), Siblings: []wire.Sibling{}, Error: c.explain(err)})
 }
 
 // atIndex says which operation an error is about.
@@ -192,7 +109,7 @@ func batch(c *call) error {
 		return denied(access.Write, bucket)
 	}
 	var w Write
-	if err := c.requestID(&w); err != nil {
+	if err := c.wholeWrite(&w); err != nil {
 		return err
 	}
 	for _, h := range []string{wire.HeaderContext, "If-Match", "If-None-Match", wire.HeaderTTL} {

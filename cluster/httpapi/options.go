@@ -101,25 +101,18 @@ type Settings struct {
 // Limits are in bytes, unless said. Zero stands for the default, and a negative time for
 // none.
 type Limits struct {
-	Key    int // default 32 KiB
-	Value  int // default 16 MiB; the bucket may have a lower one
-	Body   int // of a request. Default 64 MiB
-	Header int // all of it. Default 16 KiB. It is taken when Server is called
-	Keys   int // of one request. Default 10,000
+	Key   int // default 32 KiB
+	Value int // default 16 MiB; the bucket may have a lower one
+	Body  int // of a request. Default 64 MiB
+	Keys  int // of one request. Default 10,000
 
 	ScanKeys  int // of one page. Default 10,000
 	ScanBytes int // of one page. Default 16 MiB
 
 	InFlight int64 // of requests and answers together. Default 256 MiB
 
-	Connections       int // default 16,384
-	ConnectionsPerIP  int // default Connections
-	ConnectionsNoAuth int // that have not logged in, where there are users. Default 1,024
-
-	HeaderTime time.Duration // for the header. Default 5 s; taken when Server is called
-	IdleTime   time.Duration // between requests. Default 2 min; taken when Server is called
-	ReadTime   time.Duration // for the body; each 64 KiB that have arrived add a second. Default 1 min
-	WriteTime  time.Duration // for the client to take 64 KiB of the answer. Default 1 min
+	ReadTime  time.Duration // for the body; each 64 KiB that have arrived add a second. Default 1 min
+	WriteTime time.Duration // for which sending the answer waits; each 64 KiB that were taken add a second. Default 1 min
 }
 
 func (l *Limits) setDefaults() error {
@@ -129,9 +122,8 @@ func (l *Limits) setDefaults() error {
 		}
 		return *p > 0
 	}
-	ok := ints(&l.Key, 32<<10) && ints(&l.Value, 16<<20) && ints(&l.Body, 64<<20) && ints(&l.Header, 16<<10) &&
-		ints(&l.Keys, 10_000) && ints(&l.ScanKeys, 10_000) && ints(&l.ScanBytes, 16<<20) &&
-		ints(&l.Connections, 16_384) && ints(&l.ConnectionsPerIP, l.Connections) && ints(&l.ConnectionsNoAuth, 1024)
+	ok := ints(&l.Key, 32<<10) && ints(&l.Value, 16<<20) && ints(&l.Body, 64<<20) &&
+		ints(&l.Keys, 10_000) && ints(&l.ScanKeys, 10_000) && ints(&l.ScanBytes, 16<<20)
 	if l.InFlight == 0 {
 		l.InFlight = 256 << 20
 	}
@@ -146,8 +138,6 @@ func (l *Limits) setDefaults() error {
 			*p = 0
 		}
 	}
-	times(&l.HeaderTime, 5*time.Second)
-	times(&l.IdleTime, 2*time.Minute)
 	times(&l.ReadTime, time.Minute)
 	times(&l.WriteTime, time.Minute)
 	return nil

@@ -150,6 +150,33 @@ func TestRequestIDsAfterACrash(t *testing.T) {
 	}
 }
 
+// What was asked to be durable is, whatever the bucket asks for: also a deletion of what
+// was deleted before.
+func TestDurabilityAfterACrash(t *testing.T) {
+	s := newServer(t, nil)
+	s.do("PUT", keys+"gone", "v", "Ringwood-Durability: sync").is(204)
+	s.do("PATCH", "/v1/buckets/available", `{"durability":"none"}`).is(200)
+	crash := func() {
+		s.fs = s.fs.(*vfs.Mem).CrashClone(vfs.CrashOptions{})
+		s.r = openReplica(t, s.fs, s.now.Load())
+		s.serve(nil)
+	}
+	s.do("PUT", keys+"k", "1", "Ringwood-Durability: sync").is(204)
+	s.do("PUT", keys+"k", "2").is(204)
+	crash()
+	s.do("GET", keys+"k", "").value("1")
+	s.do("POST", "/v1/buckets/available/batch", `{"operations":[{"op":"increment","key":"k","by":1}]}`, "Ringwood-Durability: sync").is(200)
+	crash()
+	s.do("GET", keys+"k", "").value("2")
+	s.do("DELETE", keys+"gone", "").is(204)
+	crash()
+	s.do("GET", keys+"gone", "").value("v") // or the next would show nothing
+	s.do("DELETE", keys+"gone", "").is(204)
+	s.do("DELETE", keys+"gone", "", "Ringwood-Durability: sync").is(204)
+	crash()
+	s.do("GET", keys+"gone", "").is(404)
+}
+
 func contains(text, part string) bool {
 	for i := 0; i+len(part) <= len(text); i++ {
 		if text[i:i+len(part)] == part && (i+len(part) == len(text) || text[i+len(part)] < '0' || text[i+len(part)] > '9') {

@@ -1,8 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/base64"
-	"encoding/json"
+	"net/http"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/access"
@@ -50,23 +51,27 @@ func scanKeys(c *call) error {
 	}
 	c.note(bucket, s.Prefix)
 	c.reads = true
-	out, bytes, began := c.stream(wire.NDJSON), 0, time.Now()
+	out, began := c.stream(http.StatusOK, wire.NDJSON), time.Now()
 	for step := 0; ; step++ {
 		var failed error
+		var big *Item // is sent after the step, and ends it
 		full := false
-		next, err := c.api.o.Store.Scan(c.r.Context(), bucket, s, func(it Item) bool {
-			if limit == 0 || bytes >= c.set.ScanBytes {
-				full = true
-			}
+		next, err := c.scanStep(bucket, s, func(it Item) bool {
+			full = full || limit == 0 || out.size() >= c.set.ScanBytes
 			// While this goes on the store keeps its files: nothing is sent here.
-			if full || len(out.buf) >= sendStep {
+			if full || big != nil || len(out.buf) >= sendStep {
 				return false
 			}
-			before := len(out.buf)
-			if failed = out.line(scanLine(&it, values)); failed != nil {
+			if values && len(it.Value) > large {
+				if failed = c.charge(int64(len(it.Value))); failed != nil {
+					return false
+				}
+				it.Key, it.Value = bytes.Clone(it.Key), bytes.Clone(it.Value)
+				big = &it
+			} else if failed = out.line(scanLine(&it, values)); failed != nil {
 				return false
 			}
-			limit, bytes = limit-1, bytes+len(out.buf)-before
+			limit--
 			return true
 		})
 		if err == nil {
@@ -74,6 +79,11 @@ func scanKeys(c *call) error {
 		}
 		if err == nil {
 			err = out.spill()
+		}
+		if err == nil && big != nil {
+			size := int64(len(big.Value))
+			err = out.bigLine(big)
+			c.release(size)
 		}
 		if err == errGone {
 			return nil
@@ -91,7 +101,7 @@ func scanKeys(c *call) error {
 			return nil
 		}
 		s.Cursor = next
-		if next == "" || full || limit == 0 || bytes >= c.set.ScanBytes || step >= scanSteps || time.Since(began) > scanTime {
+		if next == "" || full || limit == 0 || out.size() >= c.set.ScanBytes || step >= scanSteps || time.Since(began) > scanTime {
 			break
 		}
 	}
@@ -102,14 +112,24 @@ func scanKeys(c *call) error {
 	return nil
 }
 
-// line appends a line without sending it.
-func (s *stream) line(l wire.ScanLine) error {
-	b, err := json.Marshal(l)
+// scanStep is a step of the scan, when it is its turn.
+func (c *call) scanStep(bucket string, s Scan, visit func(Item) bool) (next string, err error) {
+	done, err := c.turn()
 	if err != nil {
+		return "", err
+	}
+	defer done()
+	return c.api.o.Store.Scan(c.r.Context(), bucket, s, visit)
+}
+
+// bigLine sends the line of a key with a large value.
+func (s *stream) bigLine(it *Item) error {
+	value := it.Value
+	it.Value = nil
+	if err := s.object(scanLine(it, true), value); err != nil {
 		return err
 	}
-	s.buf = append(append(s.buf, b...), '\n')
-	return nil
+	return s.text("\n")
 }
 
 func scanLine(it *Item, values bool) wire.ScanLine {

@@ -60,6 +60,9 @@ type Write struct {
 	// Atomic: if one operation fails, none is applied, and the error says which one it
 	// was. A Store that cannot do that for these keys says so and applies nothing.
 	Atomic bool
+	// Durability, if it is not empty, is what the write has survived at least when it is
+	// acknowledged: sync, os or none. That of the bucket holds too.
+	Durability string
 	// ID, if it is not empty, makes a repetition harmless. It is the client's, in the
 	// name of User.
 	ID, User string
@@ -129,7 +132,7 @@ type Written struct {
 
 // Result is what an Operation did.
 type Result struct {
-	Tag      string // of the record now, "" if it has no value
+	Tag      string // of the record now, "" if it has no value, or others are beside it
 	Context  string // covers what was written and what that replaced; "" if others are beside it
 	Siblings int    // values now
 	Number   int64  // after Increment

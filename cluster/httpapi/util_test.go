@@ -131,7 +131,7 @@ func (s *server) serve(change func(s *server, o *httpapi.Options)) {
 	}
 	s.api, err = httpapi.New(o)
 	must(t, err)
-	s.handler = s.api.Server(nil).Handler
+	s.handler = s.api
 }
 
 // users is what keeps users: in memory, which is all that is left out.

@@ -284,7 +284,7 @@ func (c *call) written(e *client.Entry, what string) error {
 	if c.json {
 		return c.encode(entry{Key: wire.KeyOf(e.Key), Siblings: []wireValue{}, Context: e.Context, ETag: e.ETag})
 	}
-	if what == "deleted" && e.ETag != "" || what == "written" && e.ETag != "" && e.Context == "" {
+	if e.Others > 0 {
 		what += "; others have written at the same time, and the key has siblings"
 	}
 	_, err := fmt.Fprintln(c.out, what)

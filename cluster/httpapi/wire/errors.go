@@ -41,6 +41,7 @@ const (
 	TooManyLogins    Code = "too_many_logins"        // too many logins failed, or wait
 	Overloaded       Code = "overloaded"             // the memory for requests in flight is used up
 	Closing          Code = "closing"                // the server is about to stop
+	Starting         Code = "starting"               // the server has not opened its store yet
 	ReadOnly         Code = "read_only"              // the store takes no writes until it is opened again
 	NoSpace          Code = "no_space"               // the disk is full
 	Corrupt          Code = "corrupt"                // what is stored cannot be read
@@ -61,7 +62,7 @@ var codeStatus = map[Code]int{
 	Precondition: http.StatusPreconditionFailed, TooLarge: http.StatusRequestEntityTooLarge,
 	MediaType: http.StatusUnsupportedMediaType, RequestIDReused: http.StatusUnprocessableEntity,
 	TooManyLogins: http.StatusTooManyRequests,
-	Overloaded:    http.StatusServiceUnavailable, Closing: http.StatusServiceUnavailable, ReadOnly: http.StatusServiceUnavailable,
+	Overloaded:    http.StatusServiceUnavailable, Closing: http.StatusServiceUnavailable, Starting: http.StatusServiceUnavailable, ReadOnly: http.StatusServiceUnavailable,
 	NoSpace: http.StatusInsufficientStorage,
 	Corrupt: http.StatusInternalServerError, Indeterminate: http.StatusInternalServerError, Internal: http.StatusInternalServerError,
 	NotAvailable: http.StatusNotImplemented,

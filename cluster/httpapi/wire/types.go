@@ -4,11 +4,12 @@ import "time"
 
 // The headers.
 const (
-	HeaderContext   = "Ringwood-Context"    // out with every read of a key, in with a write
-	HeaderTTL       = "Ringwood-TTL"        // in: how long a value is to live; out: how long it still does; Seconds
-	HeaderSiblings  = "Ringwood-Siblings"   // out: how many values a key has
-	HeaderRequestID = "Ringwood-Request-Id" // in: the name of a write; out again
-	HeaderReplayed  = "Ringwood-Replayed"   // out: "true", the write had been done before
+	HeaderContext    = "Ringwood-Context"    // out with every read of a key, in with a write
+	HeaderTTL        = "Ringwood-TTL"        // in: how long a value is to live; out: how long it still does; Seconds
+	HeaderSiblings   = "Ringwood-Siblings"   // out: how many values a key has
+	HeaderDurability = "Ringwood-Durability" // in: what a write survives at least, as in BucketConfig
+	HeaderRequestID  = "Ringwood-Request-Id" // in: the name of a write; out again
+	HeaderReplayed   = "Ringwood-Replayed"   // out: "true", the write had been done before
 )
 
 // The media types.
@@ -20,6 +21,10 @@ const (
 
 // MaxRequestID is the length of the longest request id, in characters.
 const MaxRequestID = 64
+
+// RequestIDLife is how long a server keeps a request id at least. A repetition that comes
+// later is applied again.
+const RequestIDLife = 10 * time.Minute
 
 // Sibling is one of the values of a key.
 type Sibling struct {

@@ -51,31 +51,33 @@ func describe(b *replica.Bucket) wire.Bucket {
 
 func ptr[T any](v T) *T { return &v }
 
+// choose returns which one of from a text is.
+func choose(name, text string, from []string) (int, error) {
+	i := slices.Index(from, text)
+	if i < 0 {
+		return 0, wire.Errorf(wire.BadRequest, "%s is %.40q; possible are %q", name, text, from)
+	}
+	return i, nil
+}
+
 // apply changes c as in says.
 func apply(c *replica.BucketConfig, in *wire.BucketConfig) error {
-	choose := func(name string, text *string, from []string) (int, error) {
-		i := slices.Index(from, *text)
-		if i < 0 {
-			return 0, wire.Errorf(wire.BadRequest, "%s is %.40q; possible are %q", name, *text, from)
-		}
-		return i, nil
-	}
 	if in.Mode != nil {
-		i, err := choose("mode", in.Mode, []string{replica.Available.String(), replica.Consistent.String()})
+		i, err := choose("mode", *in.Mode, []string{replica.Available.String(), replica.Consistent.String()})
 		if err != nil {
 			return err
 		}
 		c.Mode = replica.Mode(i)
 	}
 	if in.Durability != nil {
-		i, err := choose("durability", in.Durability, durabilities)
+		i, err := choose("durability", *in.Durability, durabilities)
 		if err != nil {
 			return err
 		}
 		c.Durability = lsm.Durability(i)
 	}
 	if in.OnLimit != nil {
-		i, err := choose("on_limit", in.OnLimit, actions)
+		i, err := choose("on_limit", *in.OnLimit, actions)
 		if err != nil {
 			return err
 		}

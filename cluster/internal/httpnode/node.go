@@ -40,7 +40,7 @@ type Options struct {
 }
 
 // DefaultKeep is how long request ids are kept.
-const DefaultKeep = 10 * time.Minute
+const DefaultKeep = wire.RequestIDLife
 
 // Node serves a replica. It is safe for concurrent use.
 type Node struct {

@@ -61,6 +61,9 @@ func digest(bucket string, w *httpapi.Write) (sum [32]byte) {
 			}
 		}
 	}
+	if w.Durability != "" {
+		addText(h, w.Durability)
+	}
 	h.Sum(sum[:0])
 	return sum
 }

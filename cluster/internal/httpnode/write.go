@@ -10,6 +10,7 @@ import (
 	"github.com/ringwood-kv/ringwood/cluster/httpapi/wire"
 	"github.com/ringwood-kv/ringwood/cluster/replica"
 	"github.com/ringwood-kv/ringwood/cluster/vclock"
+	"github.com/ringwood-kv/ringwood/lsm"
 )
 
 // transaction is a Write under way.
@@ -21,8 +22,10 @@ type transaction struct {
 	refused  []*wire.Error     // what was wrong before it began
 	wall     int64
 	done     httpapi.Written
-	digest   [32]byte      // with an ID
-	before   vclock.Vector // memory for apply
+	digest   [32]byte       // with an ID
+	durable  lsm.Durability // at least
+	absent   bool           // a key to be deleted was not there
+	before   vclock.Vector  // memory for apply
 }
 
 // Write is that of httpapi.Store.
@@ -32,7 +35,14 @@ func (n *Node) Write(_ context.Context, bucket string, w httpapi.Write) (httpapi
 		return httpapi.Written{}, err
 	}
 	count := len(w.Operations)
-	t := &transaction{n: n, b: b, w: &w, wall: n.wall(), contexts: make([]*vclock.Context, count), refused: make([]*wire.Error, count)}
+	t := &transaction{n: n, b: b, w: &w, wall: n.wall(), contexts: make([]*vclock.Context, count), refused: make([]*wire.Error, count), durable: lsm.None}
+	if w.Durability != "" {
+		i, err := choose("the durability", w.Durability, durabilities)
+		if err != nil {
+			return httpapi.Written{}, err
+		}
+		t.durable = lsm.Durability(i)
+	}
 	refs := make([]replica.Ref, count, count+1)
 	for i := range w.Operations {
 		op := &w.Operations[i]
@@ -53,7 +63,12 @@ func (n *Node) Write(_ context.Context, bucket string, w httpapi.Write) (httpapi
 		t.digest = digest(bucket, &w)
 		refs = append(refs, replica.Ref{Bucket: requests, Key: requestKey(&w)})
 	}
-	if err := n.r.Update(t.wall, refs, t.run); err != nil {
+	err = n.r.Update(t.wall, refs, t.run)
+	if err == nil && t.absent && t.durable == lsm.Sync {
+		// Nothing was written for it, and what deleted it before may have been less durable.
+		err = n.r.Engine().Sync()
+	}
+	if err != nil {
 		return httpapi.Written{}, n.explain(err)
 	}
 	return t.done, nil
@@ -61,7 +76,8 @@ func (n *Node) Write(_ context.Context, bucket string, w httpapi.Write) (httpapi
 
 // run does the operations. It may run more than once.
 func (t *transaction) run(tx *replica.Tx) error {
-	t.done = httpapi.Written{Results: make([]httpapi.Result, len(t.w.Operations))}
+	t.done, t.absent = httpapi.Written{Results: make([]httpapi.Result, len(t.w.Operations))}, false
+	tx.Durable(t.durable)
 	if t.w.ID != "" {
 		if found, err := t.replay(tx); found || err != nil {
 			return err
@@ -117,7 +133,9 @@ func (t *transaction) apply(tx *replica.Tx, i int, res *httpapi.Result) error {
 		}
 		err = tx.Put(i, write)
 	case httpapi.Delete:
-		_, err = tx.Delete(i, t.contexts[i])
+		var existed bool
+		existed, err = tx.Delete(i, t.contexts[i])
+		t.absent = t.absent || !existed
 	case httpapi.Increment:
 		if write.Value, write.Expiry, res.Number, err = increment(tx, i, op.By); err == nil {
 			err = tx.Put(i, write)
@@ -137,13 +155,14 @@ func (t *transaction) tell(tx *replica.Tx, i int, res *httpapi.Result) error {
 	if err != nil {
 		return err
 	}
-	res.Tag = tag(o, t.wall)
 	_, res.Siblings = o.Latest(t.wall)
 	// The writer has seen what it replaced and what it wrote. If something else is there
-	// too, a context of all of it would make the next write erase what nobody has read.
+	// too, a context or a tag of all of it would make the next write erase what nobody has
+	// read.
 	blind := t.contexts[i] == nil
 	alone := len(o.Siblings) == 1 && !t.before.Covers(o.Siblings[0].Dot)
 	if blind || alone {
+		res.Tag = tag(o, t.wall)
 		res.Context, err = t.n.token(t.b, t.w.Operations[i].Key, o.Context())
 	}
 	return err

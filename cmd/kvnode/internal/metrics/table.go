@@ -254,6 +254,7 @@ var table = []family{
 	{"resp_sent_bytes_total", counter, nil, "Bytes of replies", one(func(s *source) float64 { return float64(s.RESP.BytesOut) })},
 	{"resp_memory_bytes", gauge, nil, "Memory for requests and replies, of which max-inflight-size is the limit", one(func(s *source) float64 { return float64(s.RESP.Memory) })},
 	{"http_connections", gauge, nil, "Connections of HTTP clients", one(func(s *source) float64 { return float64(s.HTTP.Open) })},
+	{"http_unauthenticated_connections", gauge, nil, "Those of them that have still to log in", one(func(s *source) float64 { return float64(s.HTTP.Unauthenticated) })},
 	{"http_accepted_connections_total", counter, nil, "Connections that were accepted", one(func(s *source) float64 { return float64(s.HTTP.Accepted) })},
 	{"http_rejected_connections_total", counter, nil, "Connections that were one too many", one(func(s *source) float64 { return float64(s.HTTP.Rejected) })},
 	{"http_requests_total", counter, []string{"outcome"}, "Requests, by the class of their answer", func(s *source, emit emitter) {
