@@ -143,7 +143,7 @@ func TestCompareServers(t *testing.T) {
 func TestRunOnRedis(t *testing.T) {
 	target := " --target redis=resp://" + resptest.StartRedis(t) + "/9"
 	out := must(t, "run -n 1000 --threads 4 -w "+strings.Join(forServers(), ",")+target)
-	contains(t, out, "target redis: redis 7.", "fillbatch batch", "deleterandom delete")
+	contains(t, out, "target redis: redis 7.", "fillbatch batch", "deleterandom delete", "beside it write")
 	contains(t, must(t, "run -n 1000 --fresh --pipeline 8 --rate 5000 --operations 500 -w a --update blind"+target), "open loop at 5,000 ops/s")
 	contains(t, must(t, "compare -w all -n 500 --rounds 1 --pipeline 8 --fresh"+target), "deleterandom(1) redis", "f(1) redis")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -200,8 +201,8 @@ func (c *call) conditions() (opts []client.WriteOption, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if token, err = secretOf(name, b); err != nil {
-			return nil, err
+		if token = strings.TrimSpace(string(b)); token == "" {
+			return nil, fmt.Errorf("%s holds no context: get --save-context writes one", name)
 		}
 	}
 	if token != "" {

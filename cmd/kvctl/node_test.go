@@ -331,7 +331,7 @@ func TestCompletion(t *testing.T) {
 	}
 	for shell, test := range map[string]string{
 		"bash": `COMP_WORDS=(kvctl buckets cr); COMP_CWORD=2; _kvctl; printf '%s\n' "${COMPREPLY[@]}"`,
-		"fish": `complete -C 'kvctl buckets cr'`,
+		"fish": `complete -C 'kvctl buckets cr'; complete -C 'kvctl s'; echo files; complete -C 'kvctl check scr'; complete -C 'kvctl put --file=scr'`,
 		"zsh":  `whence -w _kvctl >/dev/null && echo create`, // what it completes needs a terminal
 	} {
 		script := c.run(0, "kvctl __complete", "completion", shell)
@@ -350,10 +350,16 @@ func TestCompletion(t *testing.T) {
 			before = "autoload -Uz compinit; compinit -u -D; "
 		}
 		cmd := exec.Command(path, "-c", before+"source "+filepath.Join(dir, "script")+"; "+test)
+		cmd.Dir = dir
 		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir}
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.HasPrefix(string(out), "create") {
 			t.Errorf("%s: %v, %s", shell, err, out)
+		}
+		// Files are offered where one may be meant, and not among commands.
+		words, files, _ := strings.Cut(string(out), "files\n")
+		if shell == "fish" && (strings.Contains(words, "script") || files != "script\n--file=script\n") {
+			t.Errorf("fish: %s", out)
 		}
 	}
 }

@@ -28,7 +28,7 @@ for -. --keep-old leaves the old password valid beside the new one until --drop-
 Examples:
   kvctl users add admin --grant admin --new-password-file admin.password
   kvctl users add app --grant 'writer=orders:*' --grant 'reader=*:public/*'
-  kvctl tokens add app --label web > app.token
+  (umask 077; kvctl tokens add app --label web > app.token)
   kvctl users list --json | jq -r .users[].name
 `
 

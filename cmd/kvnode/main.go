@@ -5,16 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster"
+	"github.com/ringwood-kv/ringwood/cluster/replica"
 	"github.com/ringwood-kv/ringwood/cmd/internal/version"
 	"github.com/ringwood-kv/ringwood/cmd/kvnode/internal/config"
 	"github.com/ringwood-kv/ringwood/cmd/kvnode/internal/notify"
+	"github.com/ringwood-kv/ringwood/lsm"
 )
 
 // Exit statuses, fixed for scripts.
@@ -140,11 +146,38 @@ func (p *program) openFailed(err error) int {
 		p.log.Error("the node does not listen where others could do what they like", "err", err)
 		return exitUsage
 	}
-	p.log.Error("the node cannot start", "err", err)
+	args := []any{"err", err}
+	if next := advice(err, p.options().Dir); next != "" {
+		args = append(args, "next", next)
+	}
+	p.log.Error("the node cannot start", args...)
 	if errors.Is(err, cluster.ErrOptions) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// advice says what to do about an error of opening the store in dir, in the names of the
+// settings, where its text does not.
+func advice(err error, dir string) string {
+	var listen *net.OpError
+	var file *fs.PathError
+	info, _ := os.Stat(dir)
+	switch {
+	case errors.As(err, &listen) && listen.Op == "listen":
+		return "choose another address by --resp-addr or --http-addr, or end who has this one"
+	case errors.Is(err, lsm.ErrLocked):
+		return "choose another directory by --data-dir, or stop the other process"
+	case errors.Is(err, lsm.ErrCorruption), errors.Is(err, lsm.ErrNoSpace):
+		return "" // they say it themselves
+	case errors.Is(err, replica.ErrFormat):
+		return "choose another directory by --data-dir: this one is of another program or version"
+	case info != nil && !info.IsDir(), errors.As(err, &file) && (file.Path == dir || strings.HasPrefix(file.Path, dir+string(filepath.Separator))):
+		return "choose a directory by --data-dir in which the user of kvnode can write"
+	case errors.Is(err, fs.ErrPermission):
+		return "let the user of kvnode read the file"
+	}
+	return ""
 }
 
 // serve answers clients until a signal or a failed listener ends that.
@@ -171,7 +204,7 @@ func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
 			code, stopping = exitFailed, true
 		}
 	}
-	p.systemd.Stopping()
+	p.systemd.Stopping(p.loaded.Load().ShutdownGrace + closing)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.shutdown(n) }()
 	for {
@@ -280,6 +313,9 @@ func (p *program) progressOf(x cluster.Progress) {
 		p.log.Info("opening the store: "+text, slog.Int64("done", x.Done), slog.Int64("total", x.Total))
 	}
 }
+
+// closing is how long closing the store may take before systemd ends the process.
+const closing = 2 * time.Minute
 
 // sayEvery is how often progress is told where it is not a line of its own.
 const sayEvery = 5 * time.Second

@@ -215,10 +215,10 @@ func TestRefused(t *testing.T) {
 		{"--config " + file, 2, []string{"2 problems", `memory (line 1 of `, `memroy (line 2 of `, "Did you mean memory?"}},
 		{"--check-config --config " + file, 1, []string{"2 problems"}},
 		{"--check-config --resp-addr :6379", 1, []string{"can be reached from other machines"}},
-		{"--resp-addr " + taken.Addr().String() + " --http-addr 127.0.0.1:0", 1, []string{"the address for RESP cannot be listened on", taken.Addr().String()}},
+		{"--resp-addr " + taken.Addr().String() + " --http-addr 127.0.0.1:0", 1, []string{"the address for RESP cannot be listened on", taken.Addr().String(), `"next":"choose another address by --resp-addr`}},
 		{"--resp-addr 127.0.0.1:0 --http-addr= --pprof-addr " + taken.Addr().String(), 1, []string{"profiles cannot be served"}},
 		{"--http-addr= --resp-addr 127.0.0.1:0 --resp-tls-cert-file " + cert.KeyFile + " --resp-tls-key-file " + cert.KeyFile, 1, []string{"TLS of RESP"}},
-		{"--http-addr= --resp-addr 127.0.0.1:0 --data-dir " + file, 1, []string{"the node cannot start"}},
+		{"--http-addr= --resp-addr 127.0.0.1:0 --data-dir " + file, 1, []string{"the node cannot start", "is not a directory", "choose a directory by --data-dir"}},
 	} {
 		args := strings.Fields(x.args)
 		if !strings.Contains(x.args, "--data-dir") {
@@ -286,7 +286,7 @@ func TestHello(t *testing.T) {
 	}
 	p.WaitFor(t, "redis-cli -h 127.0.0.1 -p "+port+" SET greeting hello")
 	p.WaitFor(t, "Control-C")
-	for _, want := range []string{"(new)", "curl http://" + p.HTTP + "/metrics", "kvctl status --addr http://" + p.HTTP, "--admin-password-file", "msg=serving"} {
+	for _, want := range []string{"(new)", "store in " + p.Dir, fmt.Sprintf("kill %d", p.Cmd.Process.Pid), "curl http://" + p.HTTP + "/metrics", "kvctl status --addr http://" + p.HTTP, "--admin-password-file", "msg=serving"} {
 		if !strings.Contains(p.Log(), want) {
 			t.Errorf("no %q in\n%s", want, p.Log())
 		}

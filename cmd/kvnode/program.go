@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -52,8 +53,12 @@ func (p *program) open() (*cluster.Node, error) {
 func (p *program) options() cluster.Options {
 	c := &p.loaded.Load().Config
 	tuned := tuning(c)
+	dir, err := filepath.Abs(c.DataDir) // what the log and a checkpoint name is to be found
+	if err != nil {
+		dir = c.DataDir
+	}
 	return cluster.Options{
-		Dir: c.DataDir, Memory: c.Memory,
+		Dir: dir, Memory: c.Memory,
 		Bucket:   replica.BucketConfig{Durability: c.Durability, MaxSiblings: c.MaxSiblings},
 		RESP:     cluster.Listen{Addr: c.RESPAddr, TLS: tlsFiles(c.RESP)},
 		HTTP:     cluster.Listen{Addr: c.HTTPAddr, TLS: tlsFiles(c.HTTP)},

@@ -46,7 +46,7 @@ func TestNotify(t *testing.T) {
 	wait("WATCHDOG=1")
 	wait("WATCHDOG=1")
 	p.Stop(t)
-	wait("STOPPING=1")
+	wait("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=130000000")
 }
 
 // What a stop has to say is told apart: clients that were cut off, and a store that could
