@@ -33,6 +33,7 @@ const (
 func main() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go away
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals))
 }
 

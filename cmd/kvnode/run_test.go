@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -142,5 +144,31 @@ func TestUnit(t *testing.T) {
 	}
 	if err != nil {
 		t.Logf("systemd-analyze: %v\n%s", err, out)
+	}
+}
+
+// Whoever reads the log may go away: that is no reason to die.
+func TestLogReaderGone(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(nodetest.Program("kvnode"), "--data-dir", filepath.Join(t.TempDir(), "store"), "--memory", "8MiB", "--resp-addr", "127.0.0.1:0", "--http-addr=")
+	log, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	for s := bufio.NewScanner(log); s.Scan() && !strings.Contains(s.Text(), `"serving"`); {
+	}
+	_ = log.Close()
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} { // each logs something
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the log went nowhere, and kvnode ended: %v", err)
 	}
 }
