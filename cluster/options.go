@@ -26,9 +26,9 @@ type Options struct {
 	// indexes. 0 means 256 MiB. Connections have Limits.Inflight beside it, logins
 	// LoginMemory.
 	Memory int64
-	// Bucket configures the buckets that the node makes itself: the first one of a new
-	// store, and those of databases that are written to for the first time. It changes no
-	// bucket that there is. Its MaxValue is at least Limits.Value.
+	// Bucket configures the buckets that the node makes itself, the first one of a new
+	// store, and those of databases that are written to for the first time, and what is
+	// not said of those that are made over HTTP. It changes no bucket that there is. Its MaxValue is at least Limits.Value.
 	Bucket replica.BucketConfig
 	// Partitions is fixed when the store is made. 0 means replica.DefaultPartitions.
 	Partitions int

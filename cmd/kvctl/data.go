@@ -208,8 +208,11 @@ func (c *call) conditions() (opts []client.WriteOption, err error) {
 	if token != "" {
 		opts = append(opts, client.After(&client.Entry{Context: token}))
 	}
-	if c.node.ifMatch != "" {
-		opts = append(opts, client.IfUnchanged(&client.Entry{ETag: c.node.ifMatch}))
+	if tag := c.node.ifMatch; tag != "" {
+		if tag != "*" && !strings.HasSuffix(tag, `"`) {
+			tag = `"` + tag + `"` // its quotes are lost easily on a command line
+		}
+		opts = append(opts, client.IfUnchanged(&client.Entry{ETag: tag}))
 	}
 	if c.node.ifAbsent {
 		opts = append(opts, client.Create())

@@ -101,7 +101,8 @@ func TestData(t *testing.T) {
 	c.run(0, "all of them", "get", "available", "greeting")
 
 	e = decode[entry](c, "get", "available", "greeting")
-	c.run(0, "written", "put", "available", "greeting", "again", "--if-match", e.ETag)
+	c.run(0, "written", "put", "available", "greeting", "again", "--if-match", strings.Trim(e.ETag, `"`)) // a shell takes the quotes away
+	c.run(2, "a time to live of -1s", "put", "available", "greeting", "again", "--ttl", "-1s")
 	c.run(1, "next: read the key again", "put", "available", "greeting", "too late", "--if-match", e.ETag)
 	c.run(1, "does not hold", "put", "available", "greeting", "x", "--if-absent")
 	c.run(0, "written", "put", "available", "other", "x", "--if-absent")

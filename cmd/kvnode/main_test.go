@@ -132,6 +132,29 @@ func TestTop(t *testing.T) {
 	}
 }
 
+// Buckets that are made without saying more are as the settings say, whoever makes them.
+func TestBucketDefaults(t *testing.T) {
+	t.Parallel()
+	p := nodetest.Start(t, nodetest.Options{Args: []string{"--durability", "os", "--max-siblings", "7"}})
+	c := p.Dial(t)
+	c.Want(t, "+OK", "SELECT 3")
+	c.Want(t, "+OK", "SET a 1")
+	for name, body := range map[string]string{"available": "", "db3": "", "orders": "{}", "strict": `{"durability": "sync", "max_siblings": 9}`} {
+		if body != "" {
+			if status, answer := p.Do(t, "PUT", "/v1/buckets/"+name, body, "Content-Type: application/json"); status != 201 {
+				t.Errorf("%s: %d %s", name, status, answer)
+			}
+		}
+		durability, siblings := "os", 7
+		if name == "strict" {
+			durability, siblings = "sync", 9
+		}
+		if _, answer := p.Get(t, "/v1/buckets/"+name); !strings.Contains(answer, fmt.Sprintf(`"durability":%q`, durability)) || !strings.Contains(answer, fmt.Sprintf(`"max_siblings":%d,`, siblings)) {
+			t.Errorf("%s: %s", name, answer)
+		}
+	}
+}
+
 // slowUpload begins a PUT that does not end.
 func slowUpload(t *testing.T, p *nodetest.Process) {
 	t.Helper()
