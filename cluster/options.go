@@ -46,8 +46,10 @@ type Options struct {
 	// no users.
 	Insecure bool
 	// AdminPassword, if it is not empty, is the password of the user admin, who is made
-	// when there are no users.
+	// when there are no users. With ResetAdmin, admin is made anew also where there are
+	// some, with this password and all rights: for when nobody can log in any more.
 	AdminPassword access.Secret
+	ResetAdmin    bool
 	// LoginMemory is how many bytes all checks of passwords together work on at a time;
 	// one takes 19 MiB. 0 means 64 MiB.
 	LoginMemory int64
@@ -176,6 +178,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if l.Inflight < 0 || o.Memory < 0 || o.LoginMemory < 0 {
 		return o, badOption("a budget of memory is negative")
+	}
+	if o.ResetAdmin && o.AdminPassword.IsEmpty() {
+		return o, badOption("ResetAdmin takes an AdminPassword")
 	}
 	if l.Request < l.Key+l.Value {
 		return o, badOption("Limits.Request is %d: it must hold a key and a value, which may have %d and %d bytes", l.Request, l.Key, l.Value)

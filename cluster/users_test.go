@@ -119,6 +119,35 @@ func TestUsers(t *testing.T) {
 	}
 }
 
+// Who starts the program can make admin anew, and nobody else is touched.
+func TestResetAdmin(t *testing.T) {
+	o := onLoopback(t, vfs.NewMem())
+	o.ResetAdmin = true
+	if _, err := Open(short(t), o); !errors.Is(err, ErrOptions) {
+		t.Errorf("without a password: %v", err)
+	}
+	for i, password := range []string{canary, canary + "2", canary + "3"} {
+		o.AdminPassword = access.NewSecret(password) // the first one is for the first user
+		n := start(t, o)
+		if got := dial(t, n).Line("AUTH admin " + canary).String(); i > 0 && !strings.HasPrefix(got, "-WRONGPASS") {
+			t.Errorf("the password of before: %s", got)
+		}
+		dial(t, n).Want("+OK", "AUTH admin "+password)
+		admin, err := n.Login(short(t), netip.Addr{}, AdminUser, access.NewSecret(password))
+		must(t, err)
+		if i == 0 {
+			must(t, n.AddUser(short(t), admin, "app", access.Secret{}, nil, time.Time{}))
+		} else if users := len(n.Users().Users()); users != 2 {
+			t.Errorf("%d users", users)
+		}
+		if i == 1 { // and then there is no administrator
+			_, err := n.ChangeUsers(admin, func(s access.State) (access.State, error) { return s.DeleteUser(AdminUser, true) })
+			must(t, err)
+		}
+		stop(t, n)
+	}
+}
+
 // Without users, everybody on this machine is an administrator, until there is one.
 func TestFirstUser(t *testing.T) {
 	n := start(t, onLoopback(t, vfs.NewMem()))

@@ -234,6 +234,7 @@ func TestRefused(t *testing.T) {
 		{"--cluster-addr 127.0.0.1:7379 --bootstrap-expect 3", 2, []string{"bootstrap-expect (--bootstrap-expect): this version is a ring of one"}},
 		{"--memry 1GiB", 2, []string{`there is no flag "--memry". Did you mean --memory?`}},
 		{"--admin-password secret-words", 2, []string{"--admin-password is not taken from the command line", "--admin-password-file"}},
+		{"--admin-reset", 2, []string{"admin-reset (--admin-reset): there is no password for admin. Give --admin-password-file too."}},
 		{"--admin-password-file " + open, 2, []string{"mode 0644", "chmod 600"}},
 		{"--config " + file, 2, []string{"2 problems", `memory (line 1 of `, `memroy (line 2 of `, "Did you mean memory?"}},
 		{"--check-config --config " + file, 1, []string{"2 problems"}},

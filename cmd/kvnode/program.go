@@ -63,7 +63,7 @@ func (p *program) options() cluster.Options {
 		RESP:     cluster.Listen{Addr: c.RESPAddr, TLS: tlsFiles(c.RESP)},
 		HTTP:     cluster.Listen{Addr: c.HTTPAddr, TLS: tlsFiles(c.HTTP)},
 		Handler:  p.handler,
-		Insecure: c.Insecure, AdminPassword: c.AdminPassword, LoginMemory: c.MaxLoginMemory,
+		Insecure: c.Insecure, AdminPassword: c.AdminPassword, ResetAdmin: c.AdminReset, LoginMemory: c.MaxLoginMemory,
 		Limits: cluster.Limits{
 			Key: int(c.MaxKeySize), Value: int(c.MaxValueSize), Request: int(c.MaxRequestSize), Args: maxArgs(c),
 			Connections: tuned.Connections, PerAddress: c.MaxConnectionsPerAddress, Unauthenticated: c.MaxUnauthenticatedConnections,
