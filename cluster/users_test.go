@@ -126,23 +126,29 @@ func TestResetAdmin(t *testing.T) {
 	if _, err := Open(short(t), o); !errors.Is(err, ErrOptions) {
 		t.Errorf("without a password: %v", err)
 	}
-	for i, password := range []string{canary, canary + "2", canary + "3"} {
-		o.AdminPassword = access.NewSecret(password) // the first one is for the first user
+	login := func(n *Node, password string) (*access.Principal, error) {
+		return n.Login(short(t), netip.Addr{}, AdminUser, access.NewSecret(password))
+	}
+	for i, password := range []string{canary, canary + "2", canary + "3"} { // the first one is for the first user
+		o.AdminPassword = access.NewSecret(password)
 		n := start(t, o)
-		if got := dial(t, n).Line("AUTH admin " + canary).String(); i > 0 && !strings.HasPrefix(got, "-WRONGPASS") {
-			t.Errorf("the password of before: %s", got)
-		}
-		dial(t, n).Want("+OK", "AUTH admin "+password)
-		admin, err := n.Login(short(t), netip.Addr{}, AdminUser, access.NewSecret(password))
-		must(t, err)
-		if i == 0 {
-			must(t, n.AddUser(short(t), admin, "app", access.Secret{}, nil, time.Time{}))
-		} else if users := len(n.Users().Users()); users != 2 {
-			t.Errorf("%d users", users)
-		}
-		if i == 1 { // and then there is no administrator
-			_, err := n.ChangeUsers(admin, func(s access.State) (access.State, error) { return s.DeleteUser(AdminUser, true) })
+		switch i {
+		case 0:
+			admin, err := login(n, password)
 			must(t, err)
+			must(t, n.AddUser(short(t), admin, "app", access.Secret{}, nil, time.Time{}))
+		case 1: // and then there is no administrator
+			admin, err := login(n, password)
+			must(t, err)
+			if _, err := login(n, canary); !errors.Is(err, access.ErrLogin) {
+				t.Errorf("with the password of before: %v", err)
+			}
+			_, err = n.ChangeUsers(admin, func(s access.State) (access.State, error) { return s.DeleteUser(AdminUser, true) })
+			must(t, err)
+		case 2:
+			if users := n.Users().Users(); len(users) != 2 || !users[0].Admin {
+				t.Errorf("%v", users)
+			}
 		}
 		stop(t, n)
 	}
