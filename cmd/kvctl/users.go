@@ -112,7 +112,7 @@ func userCommands() []command {
 	return append(all, group(tokensHelp,
 		command{name: "tokens add", args: "USER", short: "make a token", run: addToken,
 			flags: func(c *call, set *pflag.FlagSet) {
-				set.StringVar(&c.node.label, "label", "", "what it is for")
+				set.StringVar(&c.node.label, "label", "kvctl", "what it is for, in a word")
 				set.StringVar(&c.node.expires, "expires", "", expiresHelp)
 			}},
 		command{name: "tokens drop", args: "USER ID", short: "end a token", run: dropToken, flags: force},
