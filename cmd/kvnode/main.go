@@ -63,8 +63,9 @@ func run(args, env []string, stdout, stderr io.Writer, signals <-chan os.Signal)
 	for _, w := range loaded.Warnings {
 		log.Warn(w)
 	}
-	p := &program{in: in, log: log, level: level, stdout: stdout, stderr: stderr, systemd: notify.FromEnv(env), bar: newBar(stderr)}
+	p := &program{in: in, log: log, level: level, stdout: stdout, stderr: stderr, systemd: notify.FromEnv(env), files: openFiles(), bar: newBar(stderr)}
 	p.loaded.Store(loaded)
+	p.tellConnections()
 	return p.run(signals)
 }
 
@@ -93,6 +94,22 @@ func status(err error, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// tellConnections says that there are fewer than are set. Of the default, which is meant
+// for servers, that is no surprise.
+func (p *program) tellConnections() {
+	l := p.loaded.Load()
+	n := connections(&l.Config, p.files)
+	if n == l.MaxConnections {
+		return
+	}
+	level := slog.LevelWarn
+	if l.Source("max-connections").Origin == config.Default {
+		level = slog.LevelInfo
+	}
+	p.log.Log(context.Background(), level, "max-connections is lowered, so that the store has files too: raise the limit of open files (ulimit -n, LimitNOFILE of systemd) for more",
+		"connections", n, "max-connections", l.MaxConnections, "files", p.files)
 }
 
 // opened is what cluster.Open returned.
@@ -285,12 +302,12 @@ func (p *program) reload(n *cluster.Node) {
 
 // apply changes a running node.
 func (p *program) apply(n *cluster.Node, l *config.Loaded) error {
-	if err := n.Tune(tuning(&l.Config)); err != nil {
+	if err := n.Tune(p.tuning(&l.Config)); err != nil {
 		return err
 	}
 	if p.api != nil {
 		if err := p.api.Apply(apiSettings(&l.Config)); err != nil {
-			return errors.Join(err, n.Tune(tuning(&p.loaded.Load().Config)))
+			return errors.Join(err, n.Tune(p.tuning(&p.loaded.Load().Config)))
 		}
 	}
 	p.level.Set(logLevel(l.LogLevel))

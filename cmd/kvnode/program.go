@@ -26,6 +26,7 @@ type program struct {
 	stdout, stderr io.Writer
 	systemd        notify.Socket
 
+	files    int // that the process may have open; 0: not known
 	bar      *bar
 	said     time.Time // when progress was told last; belongs to the goroutine that opens
 	profiles io.Closer // nil: nobody listens
@@ -52,7 +53,7 @@ func (p *program) open() (*cluster.Node, error) {
 // negative times for none; ours are what they say.
 func (p *program) options() cluster.Options {
 	c := &p.loaded.Load().Config
-	tuned := tuning(c)
+	tuned := p.tuning(c)
 	dir, err := filepath.Abs(c.DataDir) // what the log and a checkpoint name is to be found
 	if err != nil {
 		dir = c.DataDir
@@ -79,8 +80,8 @@ func (p *program) options() cluster.Options {
 }
 
 // tuning is what a node can change while it runs.
-func tuning(c *config.Config) cluster.Tuning {
-	t := cluster.Tuning{Connections: c.MaxConnections, Idle: orNone(c.IdleTimeout), SlowThreshold: c.SlowLogThreshold}
+func (p *program) tuning(c *config.Config) cluster.Tuning {
+	t := cluster.Tuning{Connections: connections(c, p.files), Idle: orNone(c.IdleTimeout), SlowThreshold: c.SlowLogThreshold}
 	if t.SlowThreshold == 0 {
 		t.SlowThreshold = math.MaxInt64 // a node that is told never cannot be told otherwise later
 	}

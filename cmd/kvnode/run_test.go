@@ -17,6 +17,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/cluster"
 	"github.com/ringwood-kv/ringwood/cmd/internal/nodetest"
+	"github.com/ringwood-kv/ringwood/cmd/kvnode/internal/config"
 )
 
 // What systemd hears, on a socket in its place.
@@ -144,6 +145,23 @@ func TestUnit(t *testing.T) {
 	}
 	if err != nil {
 		t.Logf("systemd-analyze: %v\n%s", err, out)
+	}
+}
+
+// Clients leave the store files to write into.
+func TestConnections(t *testing.T) {
+	for _, x := range []struct{ most, files, both, one int }{
+		{16384, 0, 16384, 16384}, {16384, 1 << 20, 16384, 16384}, {16384, 20_000, 4980, 9960}, {100, 20_000, 100, 100},
+		{16384, 1024, 236, 472}, {16384, 100, 5, 10}, {16384, 64, 1, 1},
+	} {
+		c := config.Config{RESPAddr: "127.0.0.1:1", HTTPAddr: "127.0.0.1:2", MaxConnections: x.most}
+		if got := connections(&c, x.files); got != x.both {
+			t.Errorf("%d of %d files, for both protocols: %d, want %d", x.most, x.files, got, x.both)
+		}
+		c.HTTPAddr = ""
+		if got := connections(&c, x.files); got != x.one {
+			t.Errorf("%d of %d files, for one protocol: %d, want %d", x.most, x.files, got, x.one)
+		}
 	}
 }
 
