@@ -8,6 +8,7 @@ require (
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/golang/snappy v1.0.0
 	github.com/prometheus/client_model v0.3.0
+	github.com/ringwood-kv/ringwood/cluster v0.0.0
 	github.com/ringwood-kv/ringwood/lsm v0.0.0
 	github.com/syndtr/goleveldb v1.0.1-0.20220721030215-126854af5e6d
 	go.etcd.io/bbolt v1.5.0
@@ -55,4 +56,7 @@ require (
 	google.golang.org/protobuf v1.36.7 // indirect
 )
 
-replace github.com/ringwood-kv/ringwood/lsm => ../lsm
+replace (
+	github.com/ringwood-kv/ringwood/cluster => ../cluster
+	github.com/ringwood-kv/ringwood/lsm => ../lsm
+)

@@ -34,7 +34,7 @@ func (n *Node) NewAPI(o APIOptions) (*httpapi.API, error) {
 	if n.opts.FS == nil {
 		checkpoints = n.CheckpointDir()
 	}
-	store, err := httpnode.New(n.replica, httpnode.Options{Keyring: n.keyring, Clock: n.opts.Clock, Checkpoints: checkpoints, FS: n.opts.FS, Logger: n.log})
+	store, err := httpnode.New(n.replica, httpnode.Options{Keyring: n.keyring, Bucket: n.opts.Bucket, Clock: n.opts.Clock, Checkpoints: checkpoints, FS: n.opts.FS, Logger: n.log})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/replica"
@@ -124,6 +125,14 @@ func (n *Node) KillClients(match func(resp.ClientInfo) bool) int { return n.resp
 func (n *Node) infoSections() []resp.Section {
 	e, s := n.replica.Engine().Metrics(), n.replica.Stats()
 	cluster, node := n.Identity()
+	buckets, durabilities := make([]string, len(n.databases)), make([]string, len(n.databases))
+	for db, name := range n.databases {
+		config := n.opts.Bucket // with which the first write makes it
+		if b, err := n.replica.Bucket(name); err == nil {
+			config = b.Config()
+		}
+		buckets[db], durabilities[db] = name, strings.ToLower(config.Durability.String())
+	}
 	ready := "yes"
 	if reasons := n.Ready(); len(reasons) > 0 {
 		ready = reasons[0].Code
@@ -133,6 +142,8 @@ func (n *Node) infoSections() []resp.Section {
 		{Name: "Stats", Fields: []resp.Field{{Name: "expired_keys", Value: fmt.Sprint(s.Swept)}, {Name: "ringwood_conflicts", Value: fmt.Sprint(s.Conflicts)}}},
 		{Name: "Ringwood", Fields: []resp.Field{
 			{Name: "ready", Value: ready},
+			{Name: "databases", Value: strings.Join(buckets, ",")},
+			{Name: "durabilities", Value: strings.Join(durabilities, ",")},
 			{Name: "engine_memory", Value: fmt.Sprint(e.Memory.Total)},
 			{Name: "engine_memory_budget", Value: fmt.Sprint(e.Memory.Budget)},
 			{Name: "disk_bytes", Value: fmt.Sprint(e.TableBytes() + e.Blobs.Bytes)},

@@ -249,6 +249,7 @@ func (n *Node) openRESP() {
 		}),
 		SlowThreshold: n.opts.SlowThreshold,
 		Logger:        n.log, Clock: n.opts.Clock, Version: n.opts.Version, Info: n.infoSections,
+		RunID: fmt.Sprintf("%016x%016x%08x", rand.Uint64(), rand.Uint64(), rand.Uint32()),
 	}
 	if n.opts.SlowThreshold > 0 {
 		o.Slow = n.slowCommand

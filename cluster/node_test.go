@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -34,7 +35,10 @@ func TestNode(t *testing.T) {
 		t.Errorf("%+v", m.Buckets)
 	}
 	info := c.Do("INFO").Text
-	for _, want := range []string{"ringwood_node_id:" + node, "db3:keys=1,expires=1,", "ready:yes", "tcp_port:" + fmt.Sprint(n.RESPAddr().(*net.TCPAddr).Port)} {
+	if !regexp.MustCompile(`run_id:[0-9a-f]{40}\r\n`).MatchString(info) {
+		t.Errorf("INFO has no run_id:\n%s", info)
+	}
+	for _, want := range []string{"ringwood_node_id:" + node, "databases:available,db1,db2,", "durabilities:" + strings.ToLower(o.Bucket.Durability.String()) + ",", "db3:keys=1,expires=1,", "ready:yes", "tcp_port:" + fmt.Sprint(n.RESPAddr().(*net.TCPAddr).Port)} {
 		if !strings.Contains(info, want) {
 			t.Errorf("INFO has no %s:\n%s", want, info)
 		}

@@ -26,9 +26,9 @@ type Options struct {
 	// indexes. 0 means 256 MiB. Connections have Limits.Inflight beside it, logins
 	// LoginMemory.
 	Memory int64
-	// Bucket configures the buckets that the node makes itself: the first one of a new
-	// store, and those of databases that are written to for the first time. It changes no
-	// bucket that there is. Its MaxValue is at least Limits.Value.
+	// Bucket configures the buckets that the node makes itself, the first one of a new
+	// store, and those of databases that are written to for the first time, and what is
+	// not said of those that are made over HTTP. It changes no bucket that there is. Its MaxValue is at least Limits.Value.
 	Bucket replica.BucketConfig
 	// Partitions is fixed when the store is made. 0 means replica.DefaultPartitions.
 	Partitions int
@@ -47,8 +47,10 @@ type Options struct {
 	// no users.
 	Insecure bool
 	// AdminPassword, if it is not empty, is the password of the user admin, who is made
-	// when there are no users.
+	// when there are no users. With ResetAdmin, admin is made anew also where there are
+	// some, with this password and all rights: for when nobody can log in any more.
 	AdminPassword access.Secret
+	ResetAdmin    bool
 	// LoginMemory is how many bytes all checks of passwords together work on at a time;
 	// one takes 19 MiB. 0 means 64 MiB.
 	LoginMemory int64
@@ -177,6 +179,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if l.Inflight < 0 || o.Memory < 0 || o.LoginMemory < 0 {
 		return o, badOption("a budget of memory is negative")
+	}
+	if o.ResetAdmin && o.AdminPassword.IsEmpty() {
+		return o, badOption("ResetAdmin takes an AdminPassword")
 	}
 	if l.Request < l.Key+l.Value {
 		return o, badOption("Limits.Request is %d: it must hold a key and a value, which may have %d and %d bytes", l.Request, l.Key, l.Value)

@@ -68,7 +68,7 @@ func (n *Node) openUsers(ctx context.Context) (err error) {
 		}
 	}
 	if !n.opts.AdminPassword.IsEmpty() {
-		if !s.IsEmpty() {
+		if !s.IsEmpty() && !n.opts.ResetAdmin {
 			n.log.Info("there are users: the password for admin was not looked at")
 		} else if s, err = n.addAdmin(ctx, s); err != nil {
 			return err
@@ -78,11 +78,19 @@ func (n *Node) openUsers(ctx context.Context) (err error) {
 	return n.opts.safe(!s.IsEmpty())
 }
 
-// addAdmin makes the first user.
+// addAdmin makes the first user, or makes the user anew.
 func (n *Node) addAdmin(ctx context.Context, s access.State) (access.State, error) {
 	hash, err := n.HashPassword(ctx, n.opts.AdminPassword)
 	if err != nil {
 		return s, fmt.Errorf("cluster: the password of admin: %w", err)
+	}
+	if !s.IsEmpty() {
+		without, err := s.DeleteUser(AdminUser, true)
+		if err != nil && !errors.Is(err, access.ErrNotFound) {
+			return s, fmt.Errorf("cluster: making admin anew: %w", err)
+		}
+		s = without
+		n.log.Warn("the user admin is made anew, with another password: start without that from now on")
 	}
 	s, err = s.AddUser(access.NewUser{Name: AdminUser, Password: hash, Grants: []access.Grant{{Role: access.RoleAdmin}}}, false)
 	if err != nil {

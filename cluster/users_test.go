@@ -119,6 +119,41 @@ func TestUsers(t *testing.T) {
 	}
 }
 
+// Who starts the program can make admin anew, and nobody else is touched.
+func TestResetAdmin(t *testing.T) {
+	o := onLoopback(t, vfs.NewMem())
+	o.ResetAdmin = true
+	if _, err := Open(short(t), o); !errors.Is(err, ErrOptions) {
+		t.Errorf("without a password: %v", err)
+	}
+	login := func(n *Node, password string) (*access.Principal, error) {
+		return n.Login(short(t), netip.Addr{}, AdminUser, access.NewSecret(password))
+	}
+	for i, password := range []string{canary, canary + "2", canary + "3"} { // the first one is for the first user
+		o.AdminPassword = access.NewSecret(password)
+		n := start(t, o)
+		switch i {
+		case 0:
+			admin, err := login(n, password)
+			must(t, err)
+			must(t, n.AddUser(short(t), admin, "app", access.Secret{}, nil, time.Time{}))
+		case 1: // and then there is no administrator
+			admin, err := login(n, password)
+			must(t, err)
+			if _, err := login(n, canary); !errors.Is(err, access.ErrLogin) {
+				t.Errorf("with the password of before: %v", err)
+			}
+			_, err = n.ChangeUsers(admin, func(s access.State) (access.State, error) { return s.DeleteUser(AdminUser, true) })
+			must(t, err)
+		case 2:
+			if users := n.Users().Users(); len(users) != 2 || !users[0].Admin {
+				t.Errorf("%v", users)
+			}
+		}
+		stop(t, n)
+	}
+}
+
 // Without users, everybody on this machine is an administrator, until there is one.
 func TestFirstUser(t *testing.T) {
 	n := start(t, onLoopback(t, vfs.NewMem()))

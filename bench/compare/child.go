@@ -13,7 +13,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/bench/driver"
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/limits"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/session"
@@ -36,7 +36,7 @@ type task struct {
 	Holds    session.Contents
 	Prepare  bool // load what the workload needs, and measure nothing
 	// Passwords are those of the targets: they are in no document.
-	Passwords resp.Passwords
+	Passwords remote.Passwords
 
 	Limits *int64 // measure the limits, within this much memory
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
 
@@ -27,9 +27,9 @@ type Config struct {
 
 	// Targets are servers, in place of engines within a process. They have a memory and a
 	// durability of their own, and no limits are measured, nor a control process run.
-	Targets  []resp.Target `json:"targets,omitempty"`
-	Pipeline int           `json:"pipeline,omitempty"`   // calls under way on each of their connections; 0 means one
-	Timeout  time.Duration `json:"timeout_ns,omitempty"` // see resp.Options
+	Targets  []remote.Target `json:"targets,omitempty"`
+	Pipeline int             `json:"pipeline,omitempty"`   // calls under way on each of their connections; 0 means one
+	Timeout  time.Duration   `json:"timeout_ns,omitempty"` // see remote.Options
 
 	Memory     int64           `json:"memory"` // of an engine; 0 means its default
 	Durability string          `json:"durability"`

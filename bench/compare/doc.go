@@ -20,7 +20,7 @@
 //
 // # Servers
 //
-// In place of engines a comparison may have Targets, servers over RESP. Each has one
+// In place of engines a comparison may have Targets, servers. Each has one
 // database, which must be empty in the beginning, or is emptied with Options.Fresh, and is
 // emptied at the end. It is the one store of its target for all rows: loaded again when
 // what a row needs is not there. So a server never holds more than one row needs, and rows

@@ -40,7 +40,7 @@ type metric struct {
 var metrics = []metric{
 	{Speed, "ops/s", "operations by the time of the workload", func(r report.Result) *float64 { return &r.OpsPerSecond }, report.Rate},
 	{Settled, "settled", "operations by the time of the workload and of the flushes and compactions it left to do", func(r report.Result) *float64 { return r.SettledOpsPerSecond }, report.Rate},
-	{CPU, "CPU µs/op", "user and system time of the process, all cores, for an operation; of a server, by its INFO", report.Result.CPUPerOp, report.Three},
+	{CPU, "CPU µs/op", "user and system time of the process, all cores, for an operation; of a server, as it tells", report.Result.CPUPerOp, report.Three},
 	{WriteAmp, "w-amp", "bytes of log, flush and compaction for each user byte written, by the engine's count, settling included", func(r report.Result) *float64 { return r.Disk.WriteAmplification }, report.Three},
 	{OSWriteAmp, "OS w-amp", "the same by the operating system's count of bytes the process wrote", func(r report.Result) *float64 { return r.Disk.PerUserByte }, report.Three},
 	{Blocks, "blocks/op", "blocks read from files (the page cache included) for an operation, by the engine's count", func(r report.Result) *float64 { return r.PerOp(r.Counts.BlockReads) }, report.Three},
@@ -48,7 +48,7 @@ var metrics = []metric{
 	{Filters, "filters/op", "filters asked for an operation, by the engine's count", func(r report.Result) *float64 { return r.PerOp(r.Counts.FilterProbes) }, report.Three},
 	{DiskReads, "diskB/op", "bytes that came from the disk itself for an operation, by the operating system's count", func(r report.Result) *float64 { return r.PerOp(r.Disk.Read) }, report.Three},
 	{Space, "space", "disk space of the store for each byte of the keys and values in it, settled", func(r report.Result) *float64 { return r.Disk.AllocPerUserByte }, report.Three},
-	{Memory, "peak RSS", "largest resident memory of the process; of a server, its resident memory at the end, by its INFO", func(r report.Result) *float64 { return float(r.Memory()) }, func(v float64) string { return report.Bytes(int64(v)) }},
+	{Memory, "peak RSS", "largest resident memory of the process; of a server, its resident memory at the end, as it tells", func(r report.Result) *float64 { return float(r.Memory()) }, func(v float64) string { return report.Bytes(int64(v)) }},
 	{Allocs, "allocs/op", "objects on the Go heap for an operation, those of the harness included", report.Result.AllocsPerOp, report.Three},
 	{Syncs, "syncs/op", "syncs of the log for an operation, by the engine's count", func(r report.Result) *float64 { return r.PerOp(r.Counts.Syncs) }, report.Three},
 	{Pause, "pause", "the longest single call", func(r report.Result) *float64 { v := float64(r.Pauses.Longest); return &v }, func(v float64) string { return report.Duration(time.Duration(v)) }},

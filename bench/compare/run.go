@@ -12,7 +12,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/bench/driver"
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/internal/datasync"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/session"
@@ -25,7 +25,7 @@ type Options struct {
 	// or empty, "" for a temporary one.
 	Dir string
 	// Passwords are those of targets.
-	Passwords resp.Passwords
+	Passwords remote.Passwords
 	// Fresh deletes all keys in the databases of targets first. Without it they must be
 	// empty.
 	Fresh bool

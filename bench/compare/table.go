@@ -290,7 +290,7 @@ func (t *table) best() {
 // servers says whose costs are shown, where servers are compared.
 func (t *table) servers() {
 	if t.a.OfServers() {
-		t.line("Of servers: CPU and RSS are the server's own, as its INFO tells, RSS at the end. Nothing is known of their disks.")
+		t.line("Of servers: CPU and RSS are the server's own, as it tells, RSS at the end. Nothing is known of their disks.")
 	}
 }
 

@@ -3,10 +3,9 @@ package compare
 import (
 	"errors"
 	"fmt"
-	"net/url"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/session"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
@@ -31,6 +30,9 @@ func (c *Config) checkTargets() error {
 	}
 	c.Engines = nil
 	for _, t := range c.Targets {
+		if c.Pipeline > 1 && !t.Pipelines() {
+			return fmt.Errorf("%s: over HTTP each call has a connection to itself: leave the pipeline out, or measure over RESP", t.Name)
+		}
 		c.Engines = append(c.Engines, t.Name)
 	}
 	return nil
@@ -45,8 +47,8 @@ func (c *Config) checkDurability() error {
 }
 
 // finder returns a function that finds engines, and targets with their passwords.
-func (c *Config) finder(find func(string) (engine.Kind, error), passwords resp.Passwords) func(string) (engine.Kind, error) {
-	return resp.Find(c.Targets, resp.Options{Passwords: passwords, Timeout: c.Timeout}, find)
+func (c *Config) finder(find func(string) (engine.Kind, error), passwords remote.Passwords) func(string) (engine.Kind, error) {
+	return remote.Find(c.Targets, remote.Options{Passwords: passwords, Timeout: c.Timeout}, find)
 }
 
 // meet connects to all targets, notes which programs they are, and makes sure that their
@@ -64,10 +66,11 @@ func (b *bench) meet() (clear func() error, err error) {
 			id := s.Identity()
 			e := &b.d.Comparison.Engines[i]
 			e.Help, e.Server = id.String(), id
-			if other, ok := runs[id.Run+database(id.Address)]; ok && id.Run != "" {
+			which := id.Run + "/" + id.Database
+			if other, ok := runs[which]; ok && id.Run != "" {
 				return fmt.Errorf("this is the same database as %s", other)
 			}
-			runs[id.Run+database(id.Address)] = k.Name
+			runs[which] = k.Name
 			keys[i], err = s.Keys()
 			return err
 		}); err != nil {
@@ -107,15 +110,6 @@ func visit(k engine.Kind, do func(s engine.Server) error) error {
 		return fmt.Errorf("%s: %w", k.Name, err)
 	}
 	return nil
-}
-
-// database is the part of an address that says which one of a server it is.
-func database(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
-	}
-	return u.Path
 }
 
 // spoiled is what is known of a server's database after a failure.

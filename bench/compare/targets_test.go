@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/engine/resp/resptest"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/workload"
@@ -23,7 +23,7 @@ func against(workloads string, rounds int, servers ...string) Config {
 		Params: workload.Params{Records: 200, Seed: 1, Ratio: 0.5}, Threads: []int{2},
 	}
 	for i := 0; i < len(servers); i += 2 {
-		c.Targets = append(c.Targets, resp.Target{Name: servers[i], URL: "resp://" + servers[i+1]})
+		c.Targets = append(c.Targets, remote.Target{Name: servers[i], URL: "resp://" + servers[i+1]})
 	}
 	return c
 }
@@ -35,7 +35,7 @@ func TestTargets(t *testing.T) {
 	two := (&resptest.Server{Info: "redis_version:7.0.0\r\nringwood_version:2.5\r\n"}).Start(t)
 	c := against("fillrandom,readrandom,overwrite,deleterandom", 2, "one", one.Addr, "two", two.Addr)
 	loads := 0
-	d, err := Run(context.Background(), c, Options{Find: find, Passwords: resp.Passwords{"one": "opensesame"}, Progress: func(s Status) {
+	d, err := Run(context.Background(), c, Options{Find: find, Passwords: remote.Passwords{"one": "opensesame"}, Progress: func(s Status) {
 		if strings.HasPrefix(s.Phase, "loading") {
 			loads++
 		}

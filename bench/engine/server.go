@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"time"
@@ -25,14 +26,27 @@ type Server interface {
 	Usage() (Usage, error)
 }
 
+// Remote is how a server is reached.
+type Remote struct {
+	Name     string // of the Kind
+	URL      string // without a password
+	Password string
+	// Timeout is how long a server may be silent while a call waits; 0 means 10 seconds.
+	Timeout time.Duration
+	// Roots are the certificates to trust; nil means those of the system.
+	Roots *x509.CertPool
+}
+
 // Identity is what a server says about itself, and how it is reached. It has no password.
 type Identity struct {
 	Address  string `json:"address"`
 	Name     string `json:"name"` // of the program
 	Version  string `json:"version,omitempty"`
 	Settings string `json:"settings,omitempty"` // those that a measurement depends on, as it tells them
-	// Run tells apart two starts of a program; "" if it does not tell.
-	Run string `json:"-"`
+	// Run tells apart two servers, "" if they do not tell, and Database what they keep apart,
+	// whatever protocol it is reached by.
+	Run      string `json:"-"`
+	Database string `json:"-"`
 }
 
 func (i Identity) String() string {
@@ -46,11 +60,15 @@ func (i Identity) String() string {
 // Usage is what a server has used; nil is what it does not tell.
 type Usage struct {
 	User, System *time.Duration // processor time since it began
+	Both         *time.Duration // the same together, where the parts are not known
 	Resident     *int64         // bytes of memory now
 }
 
-// CPU returns user and system time together, nil if one is not known.
+// CPU returns user and system time together, nil if that is not known.
 func (u Usage) CPU() *time.Duration {
+	if u.Both != nil {
+		return u.Both
+	}
 	if u.User == nil || u.System == nil {
 		return nil
 	}

@@ -210,7 +210,7 @@ type Quiet struct {
 	Latency   Latency `json:"latency"` // of all kinds together, to two digits
 }
 
-// Server is a server and what it used, by its own account (INFO): null is what it does not
+// Server is a server and what it used, by its own account: null is what it does not
 // tell.
 type Server struct {
 	engine.Identity

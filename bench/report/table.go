@@ -103,7 +103,7 @@ func (t *Table) Finish() {
 			Duration(r.Pauses.Longest))
 	}
 	if server {
-		fmt.Fprintln(t.w, "\nCPU µs/op, RSS: the server's, by its INFO; RSS at the end. settling: until the server came to rest after the last")
+		fmt.Fprintln(t.w, "\nCPU µs/op, RSS: the server's, as it tells; RSS at the end. settling: until the server came to rest after the last")
 		fmt.Fprintln(t.w, "operation; then operations by the time of both. pause: the longest single call. -: what the server does not tell.")
 		t.notes()
 		return

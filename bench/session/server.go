@@ -112,9 +112,12 @@ func (m *measurement) server(r *report.Result) error {
 	if begin.CPU() == nil || end.CPU() == nil || last.CPU() == nil {
 		return nil
 	}
-	user, system := (*end.User - *begin.User).Seconds(), (*end.System - *begin.System).Seconds()
-	per := (user + system) / float64(max(r.Ops, 1)) * 1e6
+	per := (*end.CPU() - *begin.CPU()).Seconds() / float64(max(r.Ops, 1)) * 1e6
 	settled := (*last.CPU() - *begin.CPU()).Seconds() / float64(max(r.Ops, 1)) * 1e6
-	r.Server.UserSeconds, r.Server.SystemSeconds, r.Server.CPUPerOp, r.Server.SettledCPU = &user, &system, &per, &settled
+	r.Server.CPUPerOp, r.Server.SettledCPU = &per, &settled
+	if begin.Both == nil && end.Both == nil {
+		user, system := (*end.User - *begin.User).Seconds(), (*end.System - *begin.System).Seconds()
+		r.Server.UserSeconds, r.Server.SystemSeconds = &user, &system
+	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/engine/resp/resptest"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/trace"
@@ -17,7 +17,7 @@ import (
 // on returns a configuration for a server.
 func on(addr string, change func(*Config)) Config {
 	cfg := Config{
-		Kind:   resp.Target{Name: "there", URL: "resp://" + addr}.Kind(resp.Options{Timeout: 200 * time.Millisecond}),
+		Kind:   remote.Target{Name: "there", URL: "resp://" + addr}.Kind(remote.Options{Timeout: 200 * time.Millisecond}),
 		Params: workload.Params{Records: 200, Seed: 1, Threads: 2},
 	}
 	if change != nil {
@@ -173,7 +173,7 @@ func TestServerInOpenLoop(t *testing.T) {
 	}}).Start(t)
 	s := openServer(t, server.Addr, func(c *Config) {
 		c.Rate, c.Params.Operations, c.Params.Threads, c.Pipeline = 500, 100, 1, 4
-		c.Kind = resp.Target{Name: "there", URL: "resp://" + server.Addr}.Kind(resp.Options{Timeout: 5 * time.Second})
+		c.Kind = remote.Target{Name: "there", URL: "resp://" + server.Addr}.Kind(remote.Options{Timeout: 5 * time.Second})
 	})
 	_, r := run(t, s, "readrandom")
 	if r.OpenLoop == nil || r.Pauses.Longest < 140*time.Millisecond || r.Latency[0].P95 < 50*time.Millisecond {

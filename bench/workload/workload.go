@@ -156,7 +156,7 @@ func (w Workload) unfit(k engine.Kind) string {
 	switch {
 	case !k.Server:
 	case w.Ordered:
-		return "seeks or scans, and a server over RESP has no order of keys (its SCAN walks in any)"
+		return "seeks or scans, and a server has no order of keys (its scans walk in any)"
 	case w.Syncs:
 		return "syncs each write, which is for the server's own configuration to say: use fillrandom on a server that is set up so"
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/internal/ascii"
+	"github.com/ringwood-kv/ringwood/cluster/resp/internal/process"
 )
 
 // statBase is what CONFIG RESETSTAT takes for zero. The counters of Metrics go on.
@@ -68,6 +69,10 @@ func (s *Server) sections() []Section {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	up := int64(s.now().Sub(s.started).Seconds())
+	resident, ok := process.Resident()
+	if !ok {
+		resident = mem.Sys // without what is kept off the Go heap
+	}
 	all := []Section{
 		{"Server", []Field{
 			{"redis_version", redisVersion},
@@ -76,6 +81,7 @@ func (s *Server) sections() []Section {
 			{"os", runtime.GOOS + " " + runtime.GOARCH},
 			{"arch_bits", strconv.Itoa(strconv.IntSize)},
 			{"process_id", strconv.Itoa(os.Getpid())},
+			{"run_id", s.opts.RunID},
 			{"tcp_port", s.port()},
 			{"uptime_in_seconds", fmt.Sprint(up)},
 			{"uptime_in_days", fmt.Sprint(up / 86400)},
@@ -90,7 +96,7 @@ func (s *Server) sections() []Section {
 		{"Memory", []Field{
 			{"used_memory", fmt.Sprint(mem.HeapAlloc)},
 			{"used_memory_human", human(mem.HeapAlloc)},
-			{"used_memory_rss", fmt.Sprint(mem.Sys)},
+			{"used_memory_rss", fmt.Sprint(resident)},
 			{"maxmemory", "0"},
 			{"maxmemory_policy", "noeviction"},
 			{"mem_clients_normal", fmt.Sprint(m.Memory)},
@@ -114,6 +120,7 @@ func (s *Server) sections() []Section {
 			{"role", "master"},
 			{"connected_slaves", "0"},
 		}},
+		{"CPU", cpu()},
 		{"Cluster", []Field{{"cluster_enabled", "0"}}},
 		{"Keyspace", s.keyspace()},
 	}
@@ -124,6 +131,15 @@ func (s *Server) sections() []Section {
 		all = merge(all, more)
 	}
 	return all
+}
+
+// cpu is the processor time of the process, where the system tells it.
+func cpu() []Field {
+	user, system, ok := process.CPU()
+	if !ok {
+		return nil
+	}
+	return []Field{{"used_cpu_sys", fmt.Sprintf("%.6f", system.Seconds())}, {"used_cpu_user", fmt.Sprintf("%.6f", user.Seconds())}}
 }
 
 // merge adds the fields of a section to the one of its name, or the section.

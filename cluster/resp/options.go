@@ -72,6 +72,8 @@ type Options struct {
 	Clock func() time.Time
 	// Version is what INFO gives as ringwood_version.
 	Version string
+	// RunID is what INFO gives as run_id: 40 hexadecimal digits that tell apart two starts.
+	RunID string
 	// Info adds to INFO: fields to sections that there are, or sections.
 	Info func() []Section
 }

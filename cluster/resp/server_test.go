@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -206,7 +208,7 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 
 // What clients send when they connect is answered.
 func TestGreetings(t *testing.T) {
-	_, c, _ := serve(t, Options{Version: "0.1", Info: func() []Section {
+	_, c, _ := serve(t, Options{Version: "0.1", RunID: "abc", Info: func() []Section {
 		return []Section{{"Server", []Field{{"extra", "1"}}}, {"Ringwood", []Field{{"levels", "7"}}}}
 	}})
 	if v := c.Line("HELLO 3"); v.Kind != '%' || len(v.List) != 14 {
@@ -215,9 +217,17 @@ func TestGreetings(t *testing.T) {
 	c.Want("+OK", "CLIENT SETINFO LIB-NAME go-redis")
 	c.Want("+OK", "SET a b")
 	info := c.Line("INFO").Text
-	for _, want := range []string{"# Server\r\nredis_version:7.0.15\r\n", "loading:0\r\n", "role:master\r\n", "cluster_enabled:0\r\n", "db0:keys=1,", "extra:1\r\n", "# Ringwood\r\nlevels:7\r\n"} {
+	for _, want := range []string{"# Server\r\nredis_version:7.0.15\r\n", "loading:0\r\n", "role:master\r\n", "cluster_enabled:0\r\n", "db0:keys=1,", "extra:1\r\n", "run_id:abc\r\n", "# CPU\r\n", "# Ringwood\r\nlevels:7\r\n"} {
 		if !strings.Contains(info, want) {
 			t.Errorf("no %q in INFO:\n%s", want, info)
+		}
+	}
+	// What tools for Redis take for the cost of the server.
+	for _, name := range []string{"used_cpu_user", "used_cpu_sys", "used_memory_rss"} {
+		_, rest, _ := strings.Cut(info, name+":")
+		value, _, _ := strings.Cut(rest, "\r\n")
+		if n, err := strconv.ParseFloat(value, 64); runtime.GOOS == "linux" && (err != nil || n < 0 || name == "used_memory_rss" && n < 1<<20) {
+			t.Errorf("%s is %q: %v", name, value, err)
 		}
 	}
 	if got := c.Line("INFO keyspace server").Text; strings.Contains(got, "# Stats") || !strings.Contains(got, "# Keyspace") {

@@ -13,7 +13,7 @@ import (
 	"github.com/ringwood-kv/ringwood/bench/compare"
 	"github.com/ringwood-kv/ringwood/bench/compare/page"
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/report"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
@@ -50,7 +50,7 @@ func peers() (names []string) {
 }
 
 // config makes a configuration of the flags.
-func (f *compareFlags) config(o *options) (c compare.Config, passwords resp.Passwords, err error) {
+func (f *compareFlags) config(o *options) (c compare.Config, passwords remote.Passwords, err error) {
 	if o.NArg() > 0 {
 		return c, nil, usagef("unexpected argument %q: workloads are named by --workloads, engines by --engines", o.Arg(0))
 	}
@@ -188,7 +188,7 @@ func compareEngines(ctx context.Context, args []string, c console) error {
 }
 
 // measureAll measures what cfg says, and writes the results.
-func measureAll(ctx context.Context, o *options, name string, args []string, c console, cfg compare.Config, passwords resp.Passwords) error {
+func measureAll(ctx context.Context, o *options, name string, args []string, c console, cfg compare.Config, passwords remote.Passwords) error {
 	live := report.NewLive(c.err, c.terminal)
 	options := compare.Options{Dir: o.dir, Fresh: o.fresh, Passwords: passwords, Failed: func(f compare.Failure) {
 		live.Clear()

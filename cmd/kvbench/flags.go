@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/session"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 	"github.com/spf13/pflag"
@@ -139,7 +139,7 @@ func (o *options) configs() ([]session.Config, error) {
 	var list []session.Config
 	c.Pipeline = o.servers.pipeline
 	for _, t := range targets {
-		c.Kind = t.Kind(resp.Options{Passwords: passwords, Timeout: o.servers.timeout})
+		c.Kind = t.Kind(remote.Options{Passwords: passwords, Timeout: o.servers.timeout})
 		list = append(list, c)
 	}
 	return list, nil

@@ -11,7 +11,7 @@ import (
 
 func overview() string {
 	var b strings.Builder
-	b.WriteString("kvbench measures key-value engines, and servers over RESP.\n\n")
+	b.WriteString("kvbench measures key-value engines, and servers over RESP or through the Go client of kvnode.\n\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  kvbench %-40s %s\n", c.name+" "+c.args, c.short)
 	}
@@ -41,15 +41,17 @@ Then "kvbench run --dir data …" with the same --records and sizes uses them.
 
 // serversHelp is what all commands with --target have in common.
 const serversHelp = `
-With --target the store is a database of a server over RESP: Redis, kvnode, or another one.
+With --target the store is a database of a server: resp:// is Redis, kvnode, or another one
+that speaks RESP; http:// is a bucket of kvnode through its Go client, cluster/client.
 It must be empty where an empty store is needed, or --fresh deletes all keys in it. The
 commands load, run and replay leave there what they wrote. Each of --threads has a connection;
-with --pipeline N up to N calls are under way on each. Nothing is tried again: an error, a
+with --pipeline N, over RESP, up to N calls are under way on each. Nothing is tried again: an error, a
 connection that breaks, a silence of --timeout, a reply too many or too few ends the
 measurement. There is no order of keys, so that what seeks or scans (e, seekrandom, scan, …)
 is refused, and so is fillsync: the server's own configuration says what a write has survived.
-Processor time and memory are the server's, as its INFO tells. The password is in the
-environment, KVBENCH_PASSWORD_REDIS for a target of the name redis, and in no report.
+Processor time and memory are the server's, as its INFO or its status tells. The password, or
+a token where there is no user, is in the environment, KVBENCH_PASSWORD_REDIS for a target of
+the name redis, and in no report.
 Certificates are verified against those of the system, or of SSL_CERT_FILE.
 `
 
@@ -70,6 +72,7 @@ const runHelp = `Run workloads one after another. Each finds the records it need
   kvbench run -w fillrandom,readrandom --target redis=resp://localhost:6379/9 --threads 50
   kvbench run -w c --target node=resp://localhost:6380 --threads 4 --pipeline 16 --duration 30s
   kvbench run -w a --target node=resps://bench@node1:6380 --rate 20000 --duration 1m
+  kvbench run -w a --target resp=resp://localhost:6379/1 --target go=http://localhost:8379 --threads 8
 
 `
 

@@ -1,5 +1,5 @@
-// Kvbench measures key-value engines, and servers over RESP: it loads records, runs
-// workloads (YCSB A to F, those of db_bench), replays traces of real requests, verifying
+// Kvbench measures key-value engines, and servers over RESP or through the Go client of
+// kvnode: it loads records, runs workloads (YCSB A to F, those of db_bench), replays traces of real requests, verifying
 // what it reads, and compares engines, or servers, side by side.
 //
 //	kvbench run --workload a,b,c

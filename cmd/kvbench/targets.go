@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
-	"github.com/ringwood-kv/ringwood/bench/engine/resp"
+	"github.com/ringwood-kv/ringwood/bench/engine/remote"
 	"github.com/ringwood-kv/ringwood/bench/workload"
 )
 
@@ -19,8 +19,8 @@ type servers struct {
 
 // serverFlags name servers in place of engines.
 func (o *options) serverFlags() {
-	o.StringArrayVar(&o.servers.urls, "target", nil, "measure a server over RESP in place of an engine: `NAME=URL`, the URL being resp://[USER@]HOST[:PORT][/DB], or resps:// for TLS; may be given several times. The password is in $KVBENCH_PASSWORD_NAME")
-	o.IntVar(&o.servers.pipeline, "pipeline", 1, "calls under way on each connection of a server; each of --threads has one")
+	o.StringArrayVar(&o.servers.urls, "target", nil, "measure a server in place of an engine: `NAME=URL`, the URL being resp://[USER@]HOST[:PORT][/DB], or http://[USER@]HOST[:PORT][/BUCKET] for kvnode through its Go client, or resps:// or https:// for TLS; may be given several times. The password is in $KVBENCH_PASSWORD_NAME")
+	o.IntVar(&o.servers.pipeline, "pipeline", 1, "calls under way on each connection of a server over RESP; each of --threads has one")
 	o.DurationVar(&o.servers.timeout, "timeout", 10*time.Second, "give up on a server that is silent for this long while a call waits")
 }
 
@@ -40,7 +40,7 @@ var needServer = []string{"pipeline", "timeout"}
 
 // targets returns the servers that are named, if there are any, and checks that the other
 // flags go with that.
-func (o *options) targets() ([]resp.Target, resp.Passwords, error) {
+func (o *options) targets() ([]remote.Target, remote.Passwords, error) {
 	if len(o.servers.urls) == 0 {
 		for _, name := range needServer {
 			if o.Changed(name) {
@@ -60,9 +60,14 @@ func (o *options) targets() ([]resp.Target, resp.Passwords, error) {
 	case o.servers.timeout <= 0:
 		return nil, nil, usagef("--timeout %v: write a time above 0", o.servers.timeout)
 	}
-	list, passwords, err := resp.Targets(o.servers.urls, os.LookupEnv)
+	list, passwords, err := remote.Parse(o.servers.urls, os.LookupEnv)
 	if err != nil {
 		return nil, nil, usageError{fmt.Errorf("--target: %w", err)}
+	}
+	for _, t := range list {
+		if o.servers.pipeline > 1 && !t.Pipelines() {
+			return nil, nil, usagef("--pipeline %d: %s is reached over HTTP, where each call has a connection to itself", o.servers.pipeline, t.Name)
+		}
 	}
 	return list, passwords, nil
 }
@@ -81,10 +86,10 @@ func forServers() (names []string) {
 func redacted(name string, args []string) []string {
 	list := []string{"kvbench", name}
 	for _, a := range args {
-		list = append(list, resp.Redact(a))
+		list = append(list, remote.Redact(a))
 	}
 	return list
 }
 
 // redactedError is the text of an error without passwords: it may repeat an argument.
-func redactedError(err error) string { return resp.Redact(err.Error()) }
+func redactedError(err error) string { return remote.Redact(err.Error()) }

@@ -1,51 +1,61 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine/resp/resptest"
 	"github.com/ringwood-kv/ringwood/bench/report"
+	"github.com/ringwood-kv/ringwood/cluster"
+	"github.com/ringwood-kv/ringwood/cluster/access"
+	"github.com/ringwood-kv/ringwood/cluster/replica"
+	"github.com/ringwood-kv/ringwood/lsm"
 )
 
 // Flags that say nothing of a server are refused, and what to do is said.
 func TestTargetUsage(t *testing.T) {
 	const target = " --target a=resp://localhost:1"
 	for line, want := range map[string]string{
-		"run -w a --engine lsm" + target:            "give one of them",
-		"run -w a --dir x" + target:                 "by its own configuration",
-		"run -w a --memory 1GiB" + target:           "give the server one by its own configuration",
-		"run -w a --durability sync" + target:       "appendfsync of Redis",
-		"run -w a --control" + target:               "leave it out",
-		"run -w a,e" + target:                       "e seeks or scans, and a server over RESP has no order of keys",
-		"run -w scan" + target:                      "the workloads for a server are a, b, c, d, f, fillseq",
-		"run -w fillsync" + target:                  "use fillrandom",
-		"run -w deleteseq" + target:                 "seeks or scans",
-		"run -w a --pipeline 0" + target:            "at least one call",
-		"run -w a --timeout 0s" + target:            "above 0",
-		"run -w a --pipeline 2":                     "--pipeline is for servers",
-		"run -w a --timeout 2s":                     "--timeout is for servers",
-		"run -w a --fresh":                          "--target",
-		"run -w a --target localhost:6379":          "written as NAME=resp://",
-		"run -w a --target a=redis://:opensesame@x": "begins with resp://",
-		"run -w a a=resp://u:opensesame@x":          `unexpected argument "a=resp://u:***@x"`,
-		"run -w a --target a=resp://bench@x":        "KVBENCH_PASSWORD_A",
-		"run -w a" + target + target:                "named twice",
-		"load --memory 1GiB" + target:               "own configuration",
-		"replay main.go --durability os" + target:   "own configuration",
-		"compare -w a --engines lsm" + target:       "give one of them",
-		"compare -w a --limits" + target:            "this machine",
-		"compare -w a --dir x" + target:             "own configuration",
-		"compare -w e" + target:                     "no order of keys",
-		"compare -w a --fresh":                      "--target",
-		"compare -w a --pipeline 2":                 "--pipeline is for servers",
-		"compare -w a --subject b" + target:         `"b" is not among the engines: a`,
-		"compare" + target:                          "--workloads is missing: it is all, or one or more of a, b, c, d, f",
-		"table quick" + target:                      "unknown flag: --target",
+		"run -w a --engine lsm" + target:                   "give one of them",
+		"run -w a --dir x" + target:                        "by its own configuration",
+		"run -w a --memory 1GiB" + target:                  "give the server one by its own configuration",
+		"run -w a --durability sync" + target:              "appendfsync of Redis",
+		"run -w a --control" + target:                      "leave it out",
+		"run -w a,e" + target:                              "e seeks or scans, and a server has no order of keys",
+		"run -w scan" + target:                             "the workloads for a server are a, b, c, d, f, fillseq",
+		"run -w fillsync" + target:                         "use fillrandom",
+		"run -w deleteseq" + target:                        "seeks or scans",
+		"run -w a --pipeline 0" + target:                   "at least one call",
+		"run -w a --timeout 0s" + target:                   "above 0",
+		"run -w a --pipeline 2":                            "--pipeline is for servers",
+		"run -w a --pipeline 2 --target a=http://x":        "each call has a connection to itself",
+		"compare -w a --pipeline 2 --target a=https://x/b": "each call has a connection to itself",
+		"run -w a --timeout 2s":                            "--timeout is for servers",
+		"run -w a --fresh":                                 "--target",
+		"run -w a --target localhost:6379":                 "written as NAME=resp://",
+		"run -w a --target a=redis://:opensesame@x":        "begins with resp://",
+		"run -w a a=resp://u:opensesame@x":                 `unexpected argument "a=resp://u:***@x"`,
+		"run -w a --target a=resp://bench@x":               "KVBENCH_PASSWORD_A",
+		"run -w a" + target + target:                       "named twice",
+		"load --memory 1GiB" + target:                      "own configuration",
+		"replay main.go --durability os" + target:          "own configuration",
+		"compare -w a --engines lsm" + target:              "give one of them",
+		"compare -w a --limits" + target:                   "this machine",
+		"compare -w a --dir x" + target:                    "own configuration",
+		"compare -w e" + target:                            "no order of keys",
+		"compare -w a --fresh":                             "--target",
+		"compare -w a --pipeline 2":                        "--pipeline is for servers",
+		"compare -w a --subject b" + target:                `"b" is not among the engines: a`,
+		"compare" + target:                                 "--workloads is missing: it is all, or one or more of a, b, c, d, f",
+		"table quick" + target:                             "unknown flag: --target",
 	} {
 		status, out, errs := kvbench(t, line)
 		if status != exitUsage || !strings.Contains(errs, want) || out != "" || strings.Contains(errs, "opensesame") {
@@ -136,4 +146,77 @@ func TestRunOnRedis(t *testing.T) {
 	contains(t, out, "target redis: redis 7.", "fillbatch batch", "deleterandom delete", "beside it write")
 	contains(t, must(t, "run -n 1000 --fresh --pipeline 8 --rate 5000 --operations 500 -w a --update blind"+target), "open loop at 5,000 ops/s")
 	contains(t, must(t, "compare -w all -n 500 --rounds 1 --pipeline 8 --fresh"+target), "deleterandom(1) redis", "f(1) redis")
+}
+
+// startNode starts a node within this process, and returns where it listens. Its numbers
+// are made up, but for those that have to be told.
+func startNode(t *testing.T, password string) (resp, web string) {
+	t.Helper()
+	begin := time.Now()
+	n, err := cluster.Open(context.Background(), cluster.Options{
+		Dir: t.TempDir(), Memory: 16 << 20, Partitions: 64, Bucket: replica.BucketConfig{Durability: lsm.OS}, Version: "1.2.3",
+		AdminPassword: access.NewSecret(password), LoginMemory: 32 << 20,
+		RESP: cluster.Listen{Addr: "127.0.0.1:0"}, HTTP: cluster.Listen{Addr: "127.0.0.1:0"},
+		Handler: func(n *cluster.Node) http.Handler {
+			api, err := n.NewAPI(cluster.APIOptions{Numbers: func() map[string]float64 {
+				return map[string]float64{
+					"process_cpu_seconds_total": time.Since(begin).Seconds(), "process_resident_memory_bytes": 1 << 20,
+					"ringwood_lsm_compactions_running": 0, "ringwood_lsm_memory_budget_bytes": 16 << 20,
+				}
+			}})
+			if err != nil {
+				t.Error(err)
+			}
+			return api
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- n.Serve() }()
+	t.Cleanup(func() {
+		if err := errors.Join(n.Close(), <-served); err != nil {
+			t.Error(err)
+		}
+	})
+	return n.RESPAddr().String(), n.HTTPAddr().String()
+}
+
+// A node is measured through its Go client and over RESP, side by side: the same
+// workloads, replays and reports.
+func TestRunOnNode(t *testing.T) {
+	resp, web := startNode(t, "")
+	targets := fmt.Sprintf(" --target go=http://%s --target resp=resp://%s/3", web, resp)
+	out := must(t, "run -n 200 --threads 4 -w fillbatch,deleterandom --target go=http://"+web)
+	contains(t, out, "target go: ringwood 1.2.3 at http://"+web+"/available (durability os, memory 16 MiB)", "fillbatch batch", "deleterandom delete")
+	contains(t, must(t, "run -n 200 --fresh --rate 2000 --operations 100 --counts -w a --target go=http://"+web), "open loop at 2,000 ops/s", "ringwood_lsm_compactions_running 0")
+	contains(t, must(t, "replay testdata/small.csv --fresh --threads 2 --target go=http://"+web), "every read answered what the trace wrote", "6 keys read back at the end")
+	file := filepath.Join(t.TempDir(), "c.json")
+	out = must(t, "compare -w c -n 100 --rounds 1 --fresh --json "+file+targets)
+	contains(t, out, "go against resp", "go: ringwood 1.2.3 at http://", "resp: ringwood 1.2.3 at resp://"+resp+"/3 (durability os, memory 16 MiB)")
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), `"resident_bytes":1048576`) {
+		t.Errorf("%v: no memory of the node in %s", err, text)
+	}
+	// One database under two names.
+	status, _, errs := kvbench(t, fmt.Sprintf("compare -w c -n 100 --rounds 1 --target a=resp://%s --target b=http://%s", resp, web))
+	if status != exitFailed || !strings.Contains(errs, "b: this is the same database as a") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	if status, _, errs := kvbench(t, "run -w c --target a=http://"+web+"/orders"); status != exitFailed || !strings.Contains(errs, "kvctl buckets create orders") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+}
+
+// A login is as over RESP, and shown nowhere.
+func TestRunOnNodeWithUsers(t *testing.T) {
+	_, web := startNode(t, "opensesame")
+	if status, _, errs := kvbench(t, "run -w c -n 10 --target a=http://"+web); status != exitFailed || !strings.Contains(errs, "unauthorized") {
+		t.Errorf("status %d: %s", status, errs)
+	}
+	t.Setenv("KVBENCH_PASSWORD_A", "opensesame")
+	if out := must(t, "run -w c -n 10 --target a=http://admin@"+web); strings.Contains(out, "opensesame") {
+		t.Error(out)
+	}
 }

@@ -52,9 +52,16 @@ if [[ $funcstack[1] = _kvctl ]]; then _kvctl "$@"; else compdef _kvctl kvctl; fi
 `,
 	"fish": `function __kvctl_complete
 	set -l words (commandline -opc)
-	kvctl __complete $words[2..-1] (commandline -ct) 2>/dev/null
+	set -l last (commandline -ct)
+	set -l found (kvctl __complete $words[2..-1] "$last" 2>/dev/null)
+	if set -q found[1]
+		printf '%s\n' $found
+	else
+		set -l flag (string match -r '^--[^=]*=' -- "$last")
+		__fish_complete_path (string replace -r '^--[^=]*=' '' -- "$last") | string replace -r -- '^' "$flag"
+	end
 end
-complete -c kvctl -a '(__kvctl_complete)'
+complete -c kvctl -f -a '(__kvctl_complete)'
 `,
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -200,15 +201,18 @@ func (c *call) conditions() (opts []client.WriteOption, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if token, err = secretOf(name, b); err != nil {
-			return nil, err
+		if token = strings.TrimSpace(string(b)); token == "" {
+			return nil, fmt.Errorf("%s holds no context: get --save-context writes one", name)
 		}
 	}
 	if token != "" {
 		opts = append(opts, client.After(&client.Entry{Context: token}))
 	}
-	if c.node.ifMatch != "" {
-		opts = append(opts, client.IfUnchanged(&client.Entry{ETag: c.node.ifMatch}))
+	if tag := c.node.ifMatch; tag != "" {
+		if tag != "*" && !strings.HasSuffix(tag, `"`) {
+			tag = `"` + tag + `"` // its quotes are lost easily on a command line
+		}
+		opts = append(opts, client.IfUnchanged(&client.Entry{ETag: tag}))
 	}
 	if c.node.ifAbsent {
 		opts = append(opts, client.Create())

@@ -29,7 +29,7 @@ func exit(err error, stderr io.Writer) int {
 		return exitOK
 	case errors.Is(err, errDamage), errors.Is(err, errTold):
 		return exitFailed
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, client.ErrInvalid): // the client found an argument that cannot be
 		fmt.Fprintf(stderr, "kvctl: %v\n", err)
 		return exitUsage
 	}

@@ -28,7 +28,7 @@ for -. --keep-old leaves the old password valid beside the new one until --drop-
 Examples:
   kvctl users add admin --grant admin --new-password-file admin.password
   kvctl users add app --grant 'writer=orders:*' --grant 'reader=*:public/*'
-  kvctl tokens add app --label web > app.token
+  (umask 077; kvctl tokens add app --label web > app.token)
   kvctl users list --json | jq -r .users[].name
 `
 
@@ -112,7 +112,7 @@ func userCommands() []command {
 	return append(all, group(tokensHelp,
 		command{name: "tokens add", args: "USER", short: "make a token", run: addToken,
 			flags: func(c *call, set *pflag.FlagSet) {
-				set.StringVar(&c.node.label, "label", "", "what it is for")
+				set.StringVar(&c.node.label, "label", "kvctl", "what it is for, in a word")
 				set.StringVar(&c.node.expires, "expires", "", expiresHelp)
 			}},
 		command{name: "tokens drop", args: "USER ID", short: "end a token", run: dropToken, flags: force},

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/ringwood-kv/ringwood/cluster"
@@ -31,14 +32,14 @@ func helloText(n *cluster.Node) string {
 		line("  Redis    %s SET greeting hello", redisCLI(a, o.RESP.TLS, secured))
 	}
 	if a := n.HTTPAddr(); a != nil {
-		base, curl, ctl := urlOf(a, o.HTTP.TLS), "curl"+caOption(o.HTTP.TLS, " --cacert CA.pem"), "kvctl"
+		base, curl := urlOf(a, o.HTTP.TLS), "curl"+trust(o.HTTP.TLS, " --cacert CA.pem", " --cert CLIENT.pem --key CLIENT.key")
 		if secured {
 			curl += " --user " + cluster.AdminUser
 		}
 		line("  HTTP     %s -X PUT --data-binary hello %s/v1/buckets/%s/keys/greeting", curl, base, bucket)
 		line("           %s %s/v1/buckets/%s/keys/greeting", curl, base, bucket)
 		line("  Go       client.New(…): see go doc ./cluster/client")
-		line("  Status   %s status --addr %s%s", ctl, base, loginOption(secured))
+		line("  Status   kvctl status --addr %s%s%s", base, trust(o.HTTP.TLS, " --ca-file CA.pem", " --cert-file CLIENT.pem --key-file CLIENT.key"), loginOption(secured))
 		line("  Metrics  %s %s/metrics", curl, base)
 	}
 	line("")
@@ -48,30 +49,32 @@ func helloText(n *cluster.Node) string {
 	case !secured:
 		line("Everybody on this machine may do everything, and nobody else connects. To change that, write a\npassword into a file and start with --admin-password-file FILE; for other machines, also with\n--resp-addr, --http-addr, and certificates (kvnode --help, under Security).")
 	default:
-		line("Clients log in: there are %d users. kvctl users --help tells how to add more.", m.Users)
+		line("Clients log in. kvctl users list shows the users, and kvctl users --help tells how to add more.")
 	}
-	line("Control-C stops it in order.\n")
+	line("Control-C stops it in order, and so does kill %d.\n", os.Getpid())
 	return b.String()
 }
 
 func redisCLI(a net.Addr, t cluster.TLS, secured bool) string {
 	host, port, _ := net.SplitHostPort(reachable(a))
 	s := "redis-cli -h " + host + " -p " + port
-	s += caOption(t, " --tls --cacert CA.pem")
+	s += trust(t, " --tls --cacert CA.pem", " --cert CLIENT.pem --key CLIENT.key")
 	if secured {
 		s += " --user " + cluster.AdminUser + " --askpass"
 	}
 	return s
 }
 
-func caOption(t cluster.TLS, option string) string {
-	if t.Cert == "" {
+// trust is the options of a client for the certificates of a listener: whom to believe, and
+// its own where it is asked for one.
+func trust(t cluster.TLS, ca, own string) string {
+	switch {
+	case t.Cert == "":
 		return ""
+	case t.ClientCA == "":
+		return ca
 	}
-	if t.ClientCA != "" {
-		option += " --cert CLIENT.pem --key CLIENT.key"
-	}
-	return option
+	return ca + own
 }
 
 func loginOption(secured bool) string {

@@ -5,16 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster"
+	"github.com/ringwood-kv/ringwood/cluster/replica"
 	"github.com/ringwood-kv/ringwood/cmd/internal/version"
 	"github.com/ringwood-kv/ringwood/cmd/kvnode/internal/config"
 	"github.com/ringwood-kv/ringwood/cmd/kvnode/internal/notify"
+	"github.com/ringwood-kv/ringwood/lsm"
 )
 
 // Exit statuses, fixed for scripts.
@@ -27,6 +33,7 @@ const (
 func main() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go away
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals))
 }
 
@@ -56,8 +63,9 @@ func run(args, env []string, stdout, stderr io.Writer, signals <-chan os.Signal)
 	for _, w := range loaded.Warnings {
 		log.Warn(w)
 	}
-	p := &program{in: in, log: log, level: level, stdout: stdout, stderr: stderr, systemd: notify.FromEnv(env), bar: newBar(stderr)}
+	p := &program{in: in, log: log, level: level, stdout: stdout, stderr: stderr, systemd: notify.FromEnv(env), files: openFiles(), bar: newBar(stderr)}
 	p.loaded.Store(loaded)
+	p.tellConnections()
 	return p.run(signals)
 }
 
@@ -86,6 +94,22 @@ func status(err error, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// tellConnections says that there are fewer than are set. Of the default, which is meant
+// for servers, that is no surprise.
+func (p *program) tellConnections() {
+	l := p.loaded.Load()
+	n := connections(&l.Config, p.files)
+	if n == l.MaxConnections {
+		return
+	}
+	level := slog.LevelWarn
+	if l.Source("max-connections").Origin == config.Default {
+		level = slog.LevelInfo
+	}
+	p.log.Log(context.Background(), level, "max-connections is lowered, so that the store has files too: raise the limit of open files (ulimit -n, LimitNOFILE of systemd) for more",
+		"connections", n, "max-connections", l.MaxConnections, "files", p.files)
 }
 
 // opened is what cluster.Open returned.
@@ -140,11 +164,38 @@ func (p *program) openFailed(err error) int {
 		p.log.Error("the node does not listen where others could do what they like", "err", err)
 		return exitUsage
 	}
-	p.log.Error("the node cannot start", "err", err)
+	args := []any{"err", err}
+	if next := advice(err, p.options().Dir); next != "" {
+		args = append(args, "next", next)
+	}
+	p.log.Error("the node cannot start", args...)
 	if errors.Is(err, cluster.ErrOptions) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// advice says what to do about an error of opening the store in dir, in the names of the
+// settings, where its text does not.
+func advice(err error, dir string) string {
+	var listen *net.OpError
+	var file *fs.PathError
+	info, _ := os.Stat(dir)
+	switch {
+	case errors.As(err, &listen) && listen.Op == "listen":
+		return "choose another address by --resp-addr or --http-addr, or end who has this one"
+	case errors.Is(err, lsm.ErrLocked):
+		return "choose another directory by --data-dir, or stop the other process"
+	case errors.Is(err, lsm.ErrCorruption), errors.Is(err, lsm.ErrNoSpace):
+		return "" // they say it themselves
+	case errors.Is(err, replica.ErrFormat):
+		return "choose another directory by --data-dir: this one is of another program or version"
+	case info != nil && !info.IsDir(), errors.As(err, &file) && (file.Path == dir || strings.HasPrefix(file.Path, dir+string(filepath.Separator))):
+		return "choose a directory by --data-dir in which the user of kvnode can write"
+	case errors.Is(err, fs.ErrPermission):
+		return "let the user of kvnode read the file"
+	}
+	return ""
 }
 
 // serve answers clients until a signal or a failed listener ends that.
@@ -171,7 +222,7 @@ func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
 			code, stopping = exitFailed, true
 		}
 	}
-	p.systemd.Stopping()
+	p.systemd.Stopping(p.loaded.Load().ShutdownGrace + closing)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.shutdown(n) }()
 	for {
@@ -251,12 +302,12 @@ func (p *program) reload(n *cluster.Node) {
 
 // apply changes a running node.
 func (p *program) apply(n *cluster.Node, l *config.Loaded) error {
-	if err := n.Tune(tuning(&l.Config)); err != nil {
+	if err := n.Tune(p.tuning(&l.Config)); err != nil {
 		return err
 	}
 	if p.api != nil {
 		if err := p.api.Apply(apiSettings(&l.Config)); err != nil {
-			return errors.Join(err, n.Tune(tuning(&p.loaded.Load().Config)))
+			return errors.Join(err, n.Tune(p.tuning(&p.loaded.Load().Config)))
 		}
 	}
 	p.level.Set(logLevel(l.LogLevel))
@@ -280,6 +331,9 @@ func (p *program) progressOf(x cluster.Progress) {
 		p.log.Info("opening the store: "+text, slog.Int64("done", x.Done), slog.Int64("total", x.Total))
 	}
 }
+
+// closing is how long closing the store may take before systemd ends the process.
+const closing = 2 * time.Minute
 
 // sayEvery is how often progress is told where it is not a line of its own.
 const sayEvery = 5 * time.Second

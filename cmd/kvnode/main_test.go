@@ -132,6 +132,29 @@ func TestTop(t *testing.T) {
 	}
 }
 
+// Buckets that are made without saying more are as the settings say, whoever makes them.
+func TestBucketDefaults(t *testing.T) {
+	t.Parallel()
+	p := nodetest.Start(t, nodetest.Options{Args: []string{"--durability", "os", "--max-siblings", "7"}})
+	c := p.Dial(t)
+	c.Want(t, "+OK", "SELECT 3")
+	c.Want(t, "+OK", "SET a 1")
+	for name, body := range map[string]string{"available": "", "db3": "", "orders": "{}", "strict": `{"durability": "sync", "max_siblings": 9}`} {
+		if body != "" {
+			if status, answer := p.Do(t, "PUT", "/v1/buckets/"+name, body, "Content-Type: application/json"); status != 201 {
+				t.Errorf("%s: %d %s", name, status, answer)
+			}
+		}
+		durability, siblings := "os", 7
+		if name == "strict" {
+			durability, siblings = "sync", 9
+		}
+		if _, answer := p.Get(t, "/v1/buckets/"+name); !strings.Contains(answer, fmt.Sprintf(`"durability":%q`, durability)) || !strings.Contains(answer, fmt.Sprintf(`"max_siblings":%d,`, siblings)) {
+			t.Errorf("%s: %s", name, answer)
+		}
+	}
+}
+
 // slowUpload begins a PUT that does not end.
 func slowUpload(t *testing.T, p *nodetest.Process) {
 	t.Helper()
@@ -211,14 +234,15 @@ func TestRefused(t *testing.T) {
 		{"--cluster-addr 127.0.0.1:7379 --bootstrap-expect 3", 2, []string{"bootstrap-expect (--bootstrap-expect): this version is a ring of one"}},
 		{"--memry 1GiB", 2, []string{`there is no flag "--memry". Did you mean --memory?`}},
 		{"--admin-password secret-words", 2, []string{"--admin-password is not taken from the command line", "--admin-password-file"}},
+		{"--admin-reset", 2, []string{"admin-reset (--admin-reset): there is no password for admin. Give --admin-password-file too."}},
 		{"--admin-password-file " + open, 2, []string{"mode 0644", "chmod 600"}},
 		{"--config " + file, 2, []string{"2 problems", `memory (line 1 of `, `memroy (line 2 of `, "Did you mean memory?"}},
 		{"--check-config --config " + file, 1, []string{"2 problems"}},
 		{"--check-config --resp-addr :6379", 1, []string{"can be reached from other machines"}},
-		{"--resp-addr " + taken.Addr().String() + " --http-addr 127.0.0.1:0", 1, []string{"the address for RESP cannot be listened on", taken.Addr().String()}},
+		{"--resp-addr " + taken.Addr().String() + " --http-addr 127.0.0.1:0", 1, []string{"the address for RESP cannot be listened on", taken.Addr().String(), `"next":"choose another address by --resp-addr`}},
 		{"--resp-addr 127.0.0.1:0 --http-addr= --pprof-addr " + taken.Addr().String(), 1, []string{"profiles cannot be served"}},
 		{"--http-addr= --resp-addr 127.0.0.1:0 --resp-tls-cert-file " + cert.KeyFile + " --resp-tls-key-file " + cert.KeyFile, 1, []string{"TLS of RESP"}},
-		{"--http-addr= --resp-addr 127.0.0.1:0 --data-dir " + file, 1, []string{"the node cannot start"}},
+		{"--http-addr= --resp-addr 127.0.0.1:0 --data-dir " + file, 1, []string{"the node cannot start", "is not a directory", "choose a directory by --data-dir"}},
 	} {
 		args := strings.Fields(x.args)
 		if !strings.Contains(x.args, "--data-dir") {
@@ -286,7 +310,7 @@ func TestHello(t *testing.T) {
 	}
 	p.WaitFor(t, "redis-cli -h 127.0.0.1 -p "+port+" SET greeting hello")
 	p.WaitFor(t, "Control-C")
-	for _, want := range []string{"(new)", "curl http://" + p.HTTP + "/metrics", "kvctl status --addr http://" + p.HTTP, "--admin-password-file", "msg=serving"} {
+	for _, want := range []string{"(new)", "store in " + p.Dir, fmt.Sprintf("kill %d", p.Cmd.Process.Pid), "curl http://" + p.HTTP + "/metrics", "kvctl status --addr http://" + p.HTTP, "--admin-password-file", "msg=serving"} {
 		if !strings.Contains(p.Log(), want) {
 			t.Errorf("no %q in\n%s", want, p.Log())
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type program struct {
 	stdout, stderr io.Writer
 	systemd        notify.Socket
 
+	files    int // that the process may have open; 0: not known
 	bar      *bar
 	said     time.Time // when progress was told last; belongs to the goroutine that opens
 	profiles io.Closer // nil: nobody listens
@@ -51,14 +53,18 @@ func (p *program) open() (*cluster.Node, error) {
 // negative times for none; ours are what they say.
 func (p *program) options() cluster.Options {
 	c := &p.loaded.Load().Config
-	tuned := tuning(c)
+	tuned := p.tuning(c)
+	dir, err := filepath.Abs(c.DataDir) // what the log and a checkpoint name is to be found
+	if err != nil {
+		dir = c.DataDir
+	}
 	return cluster.Options{
-		Dir: c.DataDir, Memory: c.Memory,
+		Dir: dir, Memory: c.Memory,
 		Bucket:   replica.BucketConfig{Durability: c.Durability, MaxSiblings: c.MaxSiblings},
 		RESP:     cluster.Listen{Addr: c.RESPAddr, TLS: tlsFiles(c.RESP)},
 		HTTP:     cluster.Listen{Addr: c.HTTPAddr, TLS: tlsFiles(c.HTTP)},
 		Handler:  p.handler,
-		Insecure: c.Insecure, AdminPassword: c.AdminPassword, LoginMemory: c.MaxLoginMemory,
+		Insecure: c.Insecure, AdminPassword: c.AdminPassword, ResetAdmin: c.AdminReset, LoginMemory: c.MaxLoginMemory,
 		Limits: cluster.Limits{
 			Key: int(c.MaxKeySize), Value: int(c.MaxValueSize), Request: int(c.MaxRequestSize), Args: maxArgs(c),
 			Connections: tuned.Connections, PerAddress: c.MaxConnectionsPerAddress, Unauthenticated: c.MaxUnauthenticatedConnections,
@@ -74,8 +80,8 @@ func (p *program) options() cluster.Options {
 }
 
 // tuning is what a node can change while it runs.
-func tuning(c *config.Config) cluster.Tuning {
-	t := cluster.Tuning{Connections: c.MaxConnections, Idle: orNone(c.IdleTimeout), SlowThreshold: c.SlowLogThreshold}
+func (p *program) tuning(c *config.Config) cluster.Tuning {
+	t := cluster.Tuning{Connections: connections(c, p.files), Idle: orNone(c.IdleTimeout), SlowThreshold: c.SlowLogThreshold}
 	if t.SlowThreshold == 0 {
 		t.SlowThreshold = math.MaxInt64 // a node that is told never cannot be told otherwise later
 	}

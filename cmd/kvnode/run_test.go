@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,11 +11,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster"
 	"github.com/ringwood-kv/ringwood/cmd/internal/nodetest"
+	"github.com/ringwood-kv/ringwood/cmd/kvnode/internal/config"
 )
 
 // What systemd hears, on a socket in its place.
@@ -46,7 +49,7 @@ func TestNotify(t *testing.T) {
 	wait("WATCHDOG=1")
 	wait("WATCHDOG=1")
 	p.Stop(t)
-	wait("STOPPING=1")
+	wait("STOPPING=1\nSTATUS=stopping\nEXTEND_TIMEOUT_USEC=130000000")
 }
 
 // What a stop has to say is told apart: clients that were cut off, and a store that could
@@ -142,5 +145,48 @@ func TestUnit(t *testing.T) {
 	}
 	if err != nil {
 		t.Logf("systemd-analyze: %v\n%s", err, out)
+	}
+}
+
+// Clients leave the store files to write into.
+func TestConnections(t *testing.T) {
+	for _, x := range []struct{ most, files, both, one int }{
+		{16384, 0, 16384, 16384}, {16384, 1 << 20, 16384, 16384}, {16384, 20_000, 4980, 9960}, {100, 20_000, 100, 100},
+		{16384, 1024, 236, 472}, {16384, 100, 5, 10}, {16384, 64, 1, 1},
+	} {
+		c := config.Config{RESPAddr: "127.0.0.1:1", HTTPAddr: "127.0.0.1:2", MaxConnections: x.most}
+		if got := connections(&c, x.files); got != x.both {
+			t.Errorf("%d of %d files, for both protocols: %d, want %d", x.most, x.files, got, x.both)
+		}
+		c.HTTPAddr = ""
+		if got := connections(&c, x.files); got != x.one {
+			t.Errorf("%d of %d files, for one protocol: %d, want %d", x.most, x.files, got, x.one)
+		}
+	}
+}
+
+// Whoever reads the log may go away: that is no reason to die.
+func TestLogReaderGone(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(nodetest.Program("kvnode"), "--data-dir", filepath.Join(t.TempDir(), "store"), "--memory", "8MiB", "--resp-addr", "127.0.0.1:0", "--http-addr=")
+	log, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }()
+	for s := bufio.NewScanner(log); s.Scan() && !strings.Contains(s.Text(), `"serving"`); {
+	}
+	_ = log.Close()
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGTERM} { // each logs something
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the log went nowhere, and kvnode ended: %v", err)
 	}
 }

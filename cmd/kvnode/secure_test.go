@@ -155,6 +155,25 @@ func TestReload(t *testing.T) {
 	c.Want(t, "$1", "GET a") // the connection goes on
 }
 
+// What is printed about a node with TLS and users has all that clients need.
+func TestHelloSecured(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert := nodetest.NewCert(t, dir, 1)
+	p := secured(t, cert, "--log-format", "text", "--http-tls-client-ca-file", cert.CertFile, "--log-level", "info")
+	p.WaitFor(t, "Control-C")
+	for _, want := range []string{
+		"redis-cli -h 127.0.0.1 -p ", " --tls --cacert CA.pem --user admin --askpass SET",
+		"curl --cacert CA.pem --cert CLIENT.pem --key CLIENT.key --user admin https://" + p.HTTP,
+		"kvctl status --addr https://" + p.HTTP + " --ca-file CA.pem --cert-file CLIENT.pem --key-file CLIENT.key --user admin --password-file FILE",
+		"kvctl users --help",
+	} {
+		if !strings.Contains(p.Log(), want) {
+			t.Errorf("no %q in\n%s", want, p.Log())
+		}
+	}
+}
+
 // A node that would be unsafe only because it has no users says so in the names of the
 // settings.
 func TestUnsafeWithoutUsers(t *testing.T) {

@@ -1,8 +1,7 @@
 // Package resp is the engine that is a server over RESP, the protocol of Redis: kvnode,
 // redis-server, or another one that speaks it.
 //
-//	targets, passwords, err := resp.Targets([]string{"redis=resp://localhost:6379/3"}, os.LookupEnv)
-//	kind := targets[0].Kind(resp.Options{Passwords: passwords})
+//	kind := resp.Kind(engine.Remote{Name: "redis", URL: "resp://localhost:6379/3"})
 //	e, err := kind.Open(engine.Config{Connections: 50, Pipeline: 16})
 //
 // # What is sent
@@ -27,7 +26,7 @@
 // # Failures
 //
 // There is no retry and no reconnect: a measurement must not hide what a client sees. A
-// connection that broke, a server that is silent for longer than Options.Timeout (up to
+// connection that broke, a server that is silent for longer than Remote.Timeout (up to
 // twice that in a pipeline) and a reply that is no RESP, or not one that the command has,
 // end the call with an error, and with it the connection: all later calls over it fail in
 // the same way. An error reply is a *ReplyError; the connection stays.
@@ -41,6 +40,5 @@
 //
 // # Passwords
 //
-// A Target has none: it can be printed and written into documents. Errors of this package
-// do not quote URLs as they were given, nor a password that a server repeats.
+// Errors of this package do not have the password, also not where a server repeats it.
 package resp

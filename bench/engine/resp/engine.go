@@ -35,36 +35,44 @@ func (e *ReplyError) Error() string {
 
 // store is the engine: a database of a server. It is an engine.Server.
 type store struct {
-	target   Target
-	url      *url.URL
-	password string
-	options  Options
+	remote engine.Remote
+	url    *url.URL
 
 	links    pool
 	calls    sync.Pool
 	identity engine.Identity
 }
 
+// Kind returns a server as a kind of engine. Its URL is resp:// or, for TLS, resps://, with
+// a host, a port and perhaps the number of a database.
+func Kind(r engine.Remote) engine.Kind {
+	return engine.Kind{
+		Name: r.Name, Help: r.URL, Server: true,
+		Limits: engine.Limits{Key: maxString, Value: maxString},
+		Open:   func(c engine.Config) (engine.Engine, error) { return open(r, c) },
+	}
+}
+
 // open connects, and asks the server who it is.
-func open(t Target, o Options, c engine.Config) (engine.Engine, error) {
-	u, err := url.Parse(t.URL)
+func open(r engine.Remote, c engine.Config) (engine.Engine, error) {
+	u, err := url.Parse(r.URL)
 	if err != nil {
-		return nil, fmt.Errorf("the target %q has no valid URL", t.Name)
+		return nil, fmt.Errorf("the target %q has no valid URL", r.Name)
 	}
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
+	if r.Timeout == 0 {
+		r.Timeout = defaultTimeout
 	}
-	s := &store{target: t, url: u, password: o.Passwords[t.Name], options: o}
+	s := &store{remote: r, url: u}
 	s.calls.New = func() any { return &call{replies: 1, done: make(chan struct{}, 1)} }
 	s.links.depth = max(c.Pipeline, 1)
 	s.links.dial = func() (link, error) {
-		d, err := s.dial(s.options.Timeout)
+		d, err := s.dial(s.remote.Timeout)
 		if err != nil || s.links.depth == 1 {
 			return d, err
 		}
 		return newPipeline(d, s.links.depth), nil
 	}
-	if err := s.with(o.Timeout, s.identify); err != nil {
+	if err := s.with(r.Timeout, s.identify); err != nil {
 		return nil, err
 	}
 	if err := s.links.open(max(c.Connections, 1)); err != nil {
@@ -75,37 +83,37 @@ func open(t Target, o Options, c engine.Config) (engine.Engine, error) {
 
 // dial makes a connection to the target's database.
 func (s *store) dial(timeout time.Duration) (*direct, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.remote.Timeout)
 	defer cancel()
 	var c net.Conn
 	var err error
 	if s.url.Scheme == "resps" {
-		d := tls.Dialer{Config: &tls.Config{RootCAs: s.options.Roots, ServerName: s.url.Hostname(), MinVersion: tls.VersionTLS12}}
+		d := tls.Dialer{Config: &tls.Config{RootCAs: s.remote.Roots, ServerName: s.url.Hostname(), MinVersion: tls.VersionTLS12}}
 		c, err = d.DialContext(ctx, "tcp", s.url.Host)
 	} else {
 		c, err = new(net.Dialer).DialContext(ctx, "tcp", s.url.Host)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", s.target.URL, err)
+		return nil, fmt.Errorf("connect to %s: %w", s.remote.URL, err)
 	}
 	d := newDirect(&stream{c, timeout})
 	if err := s.greet(d); err != nil {
 		d.close()
-		return nil, fmt.Errorf("connect to %s: %w", s.target.URL, err)
+		return nil, fmt.Errorf("connect to %s: %w", s.remote.URL, err)
 	}
 	return d, nil
 }
 
 // greet logs in and selects the database.
 func (s *store) greet(d *direct) error {
-	if s.password != "" {
-		args := [][]byte{[]byte(s.password)}
+	if s.remote.Password != "" {
+		args := [][]byte{[]byte(s.remote.Password)}
 		if name := s.url.User.Username(); name != "" {
-			args = [][]byte{[]byte(name), []byte(s.password)}
+			args = [][]byte{[]byte(name), []byte(s.remote.Password)}
 		}
 		if _, err := d.ask("AUTH", args...); err != nil {
 			// A server that does not know AUTH repeats what it was given.
-			return errors.New(strings.ReplaceAll(err.Error(), s.password, "***"))
+			return errors.New(strings.ReplaceAll(err.Error(), s.remote.Password, "***"))
 		}
 	}
 	if db := strings.TrimPrefix(s.url.Path, "/"); db != "" {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,14 +31,16 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// connect opens the target, which is written as the rest of a URL, and closes it with the
-// test.
-func connect(t *testing.T, rest string, o Options, connections, pipeline int) (engine.Server, error) {
+// connect opens the server of a URL, which may have a password, and closes it with the test.
+func connect(t *testing.T, text string, r engine.Remote, connections, pipeline int) (engine.Server, error) {
 	t.Helper()
-	targets, passwords, err := Targets([]string{"t=" + rest}, func(string) (string, bool) { return "", false })
+	u, err := url.Parse(text)
 	must(t, err)
-	o.Passwords = passwords
-	e, err := targets[0].Kind(o).Open(engine.Config{Connections: connections, Pipeline: pipeline})
+	if password, ok := u.User.Password(); ok {
+		r.Password, u.User = password, url.User(u.User.Username())
+	}
+	r.Name, r.URL = "t", u.String()
+	e, err := Kind(r).Open(engine.Config{Connections: connections, Pipeline: pipeline})
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +50,7 @@ func connect(t *testing.T, rest string, o Options, connections, pipeline int) (e
 
 func mustConnect(t *testing.T, rest string, connections, pipeline int) engine.Server {
 	t.Helper()
-	s, err := connect(t, rest, Options{}, connections, pipeline)
+	s, err := connect(t, rest, engine.Remote{}, connections, pipeline)
 	must(t, err)
 	return s
 }
@@ -199,7 +202,7 @@ func TestPlantedFailures(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/pipeline=%d", name, pipeline), func(t *testing.T) {
 				t.Parallel()
 				s := (&resptest.Server{Hook: resptest.Nth(planted.name, planted.n, planted.always, planted.reply)}).Start(t)
-				e, err := connect(t, "resp://"+s.Addr, Options{Timeout: 150 * time.Millisecond}, 2, pipeline)
+				e, err := connect(t, "resp://"+s.Addr, engine.Remote{Timeout: 150 * time.Millisecond}, 2, pipeline)
 				must(t, err)
 				start := time.Now()
 				err = use(e, 2*pipeline)
@@ -270,7 +273,7 @@ func TestBrokenConnection(t *testing.T) {
 func TestIdle(t *testing.T) {
 	for _, pipeline := range []int{1, 8} {
 		s := new(resptest.Server).Start(t)
-		e, err := connect(t, "resp://"+s.Addr, Options{Timeout: 20 * time.Millisecond}, 1, pipeline)
+		e, err := connect(t, "resp://"+s.Addr, engine.Remote{Timeout: 20 * time.Millisecond}, 1, pipeline)
 		must(t, err)
 		for range 3 {
 			time.Sleep(70 * time.Millisecond)
@@ -322,7 +325,7 @@ func TestLogin(t *testing.T) {
 		"resp://" + s.Addr:                   "NOAUTH",
 		"resp://bench:topsecret@" + odd.Addr: "'AUTH', with args",
 	} {
-		_, err := connect(t, rest, Options{}, 1, 1)
+		_, err := connect(t, rest, engine.Remote{}, 1, 1)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "topsecret") || strings.Contains(err.Error(), ":wrong") {
 			t.Errorf("%v, want %q", err, want)
 		}
@@ -335,14 +338,14 @@ func TestNoServer(t *testing.T) {
 	must(t, err)
 	gone := l.Addr().String()
 	must(t, l.Close())
-	if _, err := connect(t, "resp://"+gone, Options{}, 1, 1); err == nil || !strings.Contains(err.Error(), "connect to resp://"+gone) {
+	if _, err := connect(t, "resp://"+gone, engine.Remote{}, 1, 1); err == nil || !strings.Contains(err.Error(), "connect to resp://"+gone) {
 		t.Errorf("%v", err)
 	}
 	s := (&resptest.Server{Info: "redis_version:7.0.0\r\nloading:1\r\n"}).Start(t)
-	if _, err := connect(t, "resp://"+s.Addr, Options{}, 1, 1); err == nil || !strings.Contains(err.Error(), "loading its data") {
+	if _, err := connect(t, "resp://"+s.Addr, engine.Remote{}, 1, 1); err == nil || !strings.Contains(err.Error(), "loading its data") {
 		t.Errorf("%v", err)
 	}
-	if _, err := connect(t, "resps://"+s.Addr, Options{Timeout: 300 * time.Millisecond}, 1, 1); err == nil {
+	if _, err := connect(t, "resps://"+s.Addr, engine.Remote{Timeout: 300 * time.Millisecond}, 1, 1); err == nil {
 		t.Error("TLS with a server that has none")
 	}
 }
@@ -363,6 +366,22 @@ func TestUntold(t *testing.T) {
 		}
 		if _, err := e.Settle(context.Background()); !errors.Is(err, engine.ErrUntold) {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+// A node of Ringwood says which bucket its database is: others reach that by HTTP.
+func TestRingwood(t *testing.T) {
+	s := (&resptest.Server{Info: "redis_version:7.0.0\r\nringwood_version:1.2\r\nrun_id:x\r\nringwood_node_id:n\r\n" +
+		"databases:available,db1,db2\r\ndurabilities:sync,os,sync\r\nengine_memory_budget:268435456\r\n"}).Start(t)
+	for path, want := range map[string]engine.Identity{
+		"":   {Run: "n", Database: "available", Settings: "durability sync, memory 256 MiB"},
+		"/1": {Run: "n", Database: "db1", Settings: "durability os, memory 256 MiB"},
+		"/9": {Run: "x", Database: "9", Settings: "memory 256 MiB"},
+	} {
+		want.Address, want.Name, want.Version = "resp://"+s.Addr+path, "ringwood", "1.2"
+		if id := mustConnect(t, "resp://"+s.Addr+path, 1, 1).Identity(); id != want {
+			t.Errorf("%+v, want %+v", id, want)
 		}
 	}
 }
@@ -396,12 +415,12 @@ func TestTLS(t *testing.T) {
 	certificate, roots := newCertificate(t)
 	s := (&resptest.Server{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}}).Start(t)
 	for _, pipeline := range []int{1, 8} {
-		e, err := connect(t, "resps://"+s.Addr, Options{Roots: roots, Timeout: 100 * time.Millisecond}, 2, pipeline)
+		e, err := connect(t, "resps://"+s.Addr, engine.Remote{Roots: roots, Timeout: 100 * time.Millisecond}, 2, pipeline)
 		must(t, err)
 		time.Sleep(250 * time.Millisecond) // idle for longer than the timeout
 		must(t, use(e, 4))
 	}
-	if _, err := connect(t, "resps://"+s.Addr, Options{}, 1, 1); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := connect(t, "resps://"+s.Addr, engine.Remote{}, 1, 1); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate that nobody vouches for: %v", err)
 	}
 }
@@ -427,8 +446,7 @@ func newCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 func BenchmarkGet(b *testing.B) {
 	for _, pipeline := range []int{1, 16} {
 		b.Run(fmt.Sprintf("pipeline=%d", pipeline), func(b *testing.B) {
-			t := Target{"t", "resp://" + resptest.StartRedis(b)}
-			e, err := t.Kind(Options{}).Open(engine.Config{Connections: 1, Pipeline: pipeline})
+			e, err := Kind(engine.Remote{Name: "t", URL: "resp://" + resptest.StartRedis(b)}).Open(engine.Config{Connections: 1, Pipeline: pipeline})
 			if err != nil {
 				b.Fatal(err)
 			}

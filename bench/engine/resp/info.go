@@ -79,7 +79,7 @@ func (s *store) identify(d *direct) error {
 	if f["loading"] == "1" {
 		return errors.New("the server is loading its data: try again when it is done")
 	}
-	s.identity = engine.Identity{Address: s.target.URL, Name: "unknown server", Run: f["run_id"]}
+	s.identity = engine.Identity{Address: s.remote.URL, Name: "unknown server", Run: f["run_id"], Database: strings.TrimPrefix(s.url.Path, "/")}
 	if v := f["redis_version"]; v != "" {
 		s.identity.Name, s.identity.Version = "redis", v
 	}
@@ -88,10 +88,34 @@ func (s *store) identify(d *direct) error {
 			s.identity.Name, s.identity.Version = name, v
 		}
 	}
+	if s.identity.Name == "ringwood" {
+		s.ringwood(f)
+	}
 	if s.identity.Name == "redis" || s.identity.Name == "valkey" || s.identity.Name == "keydb" {
 		s.identity.Settings, err = d.settings()
 	}
 	return err
+}
+
+// ringwood reads what a node of Ringwood says beyond Redis: its databases are buckets, which
+// are reached by other protocols too.
+func (s *store) ringwood(f info) {
+	db, _ := strconv.Atoi(s.identity.Database)
+	at := func(list string) string {
+		if all := strings.Split(list, ","); db < len(all) {
+			return all[db]
+		}
+		return ""
+	}
+	if id, bucket := f["ringwood_node_id"], at(f["databases"]); id != "" && bucket != "" {
+		s.identity.Run, s.identity.Database = id, bucket
+	}
+	if d := at(f["durabilities"]); d != "" {
+		s.identity.Settings = "durability " + d
+	}
+	if memory := f.whole("engine_memory_budget"); memory != nil {
+		s.identity.Settings = strings.TrimPrefix(fmt.Sprintf("%s, memory %d MiB", s.identity.Settings, *memory>>20), ", ")
+	}
 }
 
 // settings asks for those that are told, as far as it may.
@@ -116,7 +140,7 @@ func (d *direct) settings() (string, error) {
 // Stats has nothing but the text of INFO.
 func (s *store) Stats() engine.Stats {
 	var text string
-	if s.with(s.options.Timeout, func(d *direct) (err error) {
+	if s.with(s.remote.Timeout, func(d *direct) (err error) {
 		_, text, err = d.info()
 		return err
 	}) != nil {
@@ -126,7 +150,7 @@ func (s *store) Stats() engine.Stats {
 }
 
 func (s *store) Usage() (u engine.Usage, err error) {
-	err = s.with(s.options.Timeout, func(d *direct) error {
+	err = s.with(s.remote.Timeout, func(d *direct) error {
 		f, _, err := d.info()
 		u = f.usage()
 		return err
@@ -151,7 +175,7 @@ const (
 // Settle waits until the server uses hardly any processor time and writes no snapshot and
 // no log anew, by its INFO.
 func (s *store) Settle(ctx context.Context) (rested time.Duration, err error) {
-	err = s.with(s.options.Timeout, func(d *direct) error {
+	err = s.with(s.remote.Timeout, func(d *direct) error {
 		rested, err = settle(ctx, d)
 		return err
 	})

@@ -102,7 +102,7 @@ func (n *Node) CreateBucket(_ context.Context, name string, in wire.BucketConfig
 	if !access.ValidName(name) {
 		return wire.Errorf(wire.BadRequest, "%.80q cannot be the name of a bucket", name)
 	}
-	var c replica.BucketConfig
+	c := n.o.Bucket
 	if err := apply(&c, &in); err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type Options struct {
 	// it is: that of the replica's engine, nil for the operating system's.
 	Checkpoints string
 	FS          vfs.FS
+	// Bucket is what CreateBucket takes where nothing else is said.
+	Bucket replica.BucketConfig
 	// Logger takes what clients are not told. Nil for nothing.
 	Logger *slog.Logger
 }

@@ -2,7 +2,6 @@ package resptest
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os/exec"
 	"testing"
@@ -46,6 +45,6 @@ func StartRedis(tb testing.TB, options ...string) (addr string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	end()
-	tb.Fatal(fmt.Sprintf("redis-server does not listen:\n%s", output.Bytes()))
+	tb.Fatalf("redis-server does not listen:\n%s", output.Bytes())
 	return ""
 }

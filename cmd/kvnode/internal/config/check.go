@@ -38,6 +38,9 @@ func (l *Loaded) check() (problems []Problem) {
 		}
 	}
 
+	if l.AdminReset && l.AdminPassword.IsEmpty() {
+		add("admin-reset", "there is no password for admin", "Give --admin-password-file too.")
+	}
 	problems = append(problems, l.checkPorts()...)
 	if l.RESPAddr == "" && l.HTTPAddr == "" {
 		add("resp-addr", "nobody could reach the server", "Give --resp-addr or --http-addr.")

@@ -25,6 +25,7 @@ type Config struct {
 	HTTP              TLS
 	AdminPassword     access.Secret
 	AdminPasswordFile string
+	AdminReset        bool
 	MaxLoginMemory    int64
 
 	ClusterAddr     string

@@ -81,7 +81,12 @@ func WriteHelp(w io.Writer) error {
 	b.WriteString("Usage: kvnode [flags]\n\nRuns a node of a Ringwood store. Alone, it is a store by itself.\n\n" +
 		"Every flag is also a line of the YAML file that --config names (max-value-size: 1MiB) and\n" +
 		"an environment variable (KVNODE_MAX_VALUE_SIZE). A flag wins over a variable, that over the\n" +
-		"file. Secrets are variables or files only: KVNODE_ADMIN_PASSWORD or --admin-password-file.\n")
+		"file. Secrets are variables or files only: KVNODE_ADMIN_PASSWORD or --admin-password-file.\n\n" +
+		"  kvnode                                       on 127.0.0.1 alone; prints how to use it\n" +
+		"  kvnode --admin-password-file FILE            with a first user, admin: everybody logs in\n" +
+		"  kvnode --config FILE --check-config          are the settings right?\n" +
+		"  kvnode --config FILE                         kill -HUP reads the file and certificates again\n\n" +
+		"Exit status: 0 it was stopped in order, 1 it failed, 2 the settings are wrong or unsafe.\n")
 	settings := table()
 	groups := []string{generalGroup}
 	for _, s := range settings {

@@ -5,7 +5,7 @@
 //	s.Starting("37% of the log", time.Minute) // and at least so long until the next word
 //	s.Ready("serving")
 //	stop := s.Watch(healthy)                  // as often as WATCHDOG_USEC asks for
-//	s.Stopping()
+//	s.Stopping(time.Minute)
 //
 // Where nobody asked to be told, all of it does nothing. A socket that cannot be written
 // to is no reason for a service to fail, and nobody hears of it: systemd notices.
@@ -72,8 +72,10 @@ func (s Socket) Starting(text string, more time.Duration) {
 // Ready says that the service does its work.
 func (s Socket) Ready(text string) { s.send("READY=1", "STATUS="+oneLine(text)) }
 
-// Stopping says that the service has begun to stop.
-func (s Socket) Stopping() { s.send("STOPPING=1", "STATUS=stopping") }
+// Stopping says that the service has begun to stop, and asks systemd for so much time.
+func (s Socket) Stopping(more time.Duration) {
+	s.send("STOPPING=1", "STATUS=stopping", fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", more.Microseconds()))
+}
 
 // Watch tells systemd of life as often as it wants to hear of it, as long as alive says
 // so. Stop ends that and waits for it.

@@ -1,4 +1,4 @@
-package resp
+package remote
 
 import (
 	"encoding/json"
@@ -12,19 +12,21 @@ func TestTargets(t *testing.T) {
 		v, ok := map[string]string{"KVBENCH_PASSWORD_C_1": "from outside"}[name]
 		return v, ok
 	}
-	targets, passwords, err := Targets([]string{
+	targets, passwords, err := Parse([]string{
 		"a=resp://localhost", "b=resps://bench:pass%2Fword@Node.example:7000/3", "c-1=resp://bench@[::1]:6380/0", "d=resp://:only@10.0.0.1",
+		"e=http://Localhost", "f=https://bench:pass%2Fword@node.example:443/orders/",
 	}, environment)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Target{
 		{"a", "resp://localhost:6379"}, {"b", "resps://bench@node.example:7000/3"}, {"c-1", "resp://bench@[::1]:6380"}, {"d", "resp://10.0.0.1:6379"},
+		{"e", "http://localhost:8379/available"}, {"f", "https://bench@node.example:443/orders"},
 	}
 	if fmt.Sprint(targets) != fmt.Sprint(want) {
 		t.Errorf("%v", targets)
 	}
-	for name, want := range map[string]string{"a": "", "b": "pass/word", "c-1": "from outside", "d": "only"} {
+	for name, want := range map[string]string{"a": "", "b": "pass/word", "c-1": "from outside", "d": "only", "f": "pass/word"} {
 		if passwords[name] != want {
 			t.Errorf("%s has the password %q", name, passwords[name])
 		}
@@ -40,11 +42,15 @@ func TestTargets(t *testing.T) {
 func TestTargetErrors(t *testing.T) {
 	none := func(string) (string, bool) { return "", false }
 	for text, want := range map[string]string{
-		"resp://:secret@localhost":                              "written as NAME=resp://",
-		"a":                                                     "written as NAME=resp://",
-		"=resp://localhost":                                     "a name has letters",
-		"a!=resp://localhost":                                   "a name has letters",
-		"a=http://:secret@localhost":                            "begins with resp://",
+		"resp://:secret@localhost":             "written as NAME=resp://",
+		"a":                                    "written as NAME=resp://",
+		"=resp://localhost":                    "a name has letters",
+		"a!=resp://localhost":                  "a name has letters",
+		"a=ftp://:secret@localhost":            "begins with resp://",
+		"a=http://:secret@localhost/a/b":       "the name of a bucket",
+		"a=http://:secret@localhost/_requests": "the name of a bucket",
+		"a=http://localhost?bucket=b":          "nothing follows",
+		"a=http://localhost b=http://LOCALHOST:8379/available":  "same database",
 		"a=resp://:sec/ret@localhost":                           "$KVBENCH_PASSWORD_A|no URL|no host|port",
 		"a=resp://:sec ret@localhost":                           "no URL",
 		"a=resp://":                                             "no host",
@@ -63,7 +69,7 @@ func TestTargetErrors(t *testing.T) {
 		if strings.Contains(text, " b=") || strings.Contains(text, " a") {
 			list = strings.Fields(text)
 		}
-		_, _, err := Targets(list, none)
+		_, _, err := Parse(list, none)
 		if err == nil || strings.Contains(err.Error(), "sec") {
 			t.Errorf("%s: %v", text, err)
 			continue
@@ -82,6 +88,8 @@ func TestRedact(t *testing.T) {
 	for text, want := range map[string]string{
 		"a=resp://u:secret@host:1/2": "a=resp://u:***@host:1/2",
 		"resps://:se/c@ret@host":     "resps://:***@host",
+		"a=https://u:secret@host/b":  "a=https://u:***@host/b",
+		"http://host:8379/b":         "http://host:8379/b",
 		"resp://host:6379/1":         "resp://host:6379/1",
 		"resp://u@host:6379":         "resp://u@host:6379",
 		"no URL: at all @ here":      "no URL: at all @ here",

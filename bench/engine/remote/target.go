@@ -1,4 +1,16 @@
-package resp
+// Package remote is the servers that a measurement names, in place of engines: Redis and
+// what else speaks RESP, by engine/resp, and a node of Ringwood through its Go client, by
+// engine/node.
+//
+//	targets, passwords, err := remote.Parse([]string{"redis=resp://localhost:6379/3", "node=http://localhost:8379"}, os.LookupEnv)
+//	kind := targets[0].Kind(remote.Options{Passwords: passwords})
+//	e, err := kind.Open(engine.Config{Connections: 50, Pipeline: 16})
+//
+// # Passwords
+//
+// A Target has none: it can be printed and written into documents. Errors of this package
+// do not quote URLs as they were given.
+package remote
 
 import (
 	"crypto/x509"
@@ -13,12 +25,14 @@ import (
 	"time"
 
 	"github.com/ringwood-kv/ringwood/bench/engine"
+	"github.com/ringwood-kv/ringwood/bench/engine/node"
+	"github.com/ringwood-kv/ringwood/bench/engine/resp"
 )
 
 // Target is a server to measure, under a name.
 type Target struct {
 	Name string `json:"name"`
-	URL  string `json:"url"` // resp:// or resps://, complete but for the password
+	URL  string `json:"url"` // complete but for the password
 }
 
 // Passwords are those of targets, by their names. Printing them shows none.
@@ -28,12 +42,13 @@ func (Passwords) String() string   { return "[hidden]" }
 func (Passwords) GoString() string { return "[hidden]" }
 
 // form is what a target looks like.
-const form = "NAME=resp://[USER[:PASSWORD]@]HOST[:PORT][/DB], or resps:// for TLS"
+const form = "NAME=resp://[USER[:PASSWORD]@]HOST[:PORT][/DB] or NAME=http://[USER[:PASSWORD]@]HOST[:PORT][/BUCKET], with resps:// and https:// for TLS"
 
 var (
-	validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
-	noLetters = regexp.MustCompile(`[^A-Z0-9]+`)
-	secrets   = regexp.MustCompile(`(resps?://[^\s/@:]*):\S*@`)
+	validName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
+	validBucket = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	noLetters   = regexp.MustCompile(`[^A-Z0-9]+`)
+	secrets     = regexp.MustCompile(`((?:resp|http)s?://[^\s/@:]*):\S*@`)
 )
 
 // Redact takes the passwords out of the URLs in a text.
@@ -44,10 +59,10 @@ func Variable(name string) string {
 	return "KVBENCH_PASSWORD_" + noLetters.ReplaceAllString(strings.ToUpper(name), "_")
 }
 
-// Targets reads targets as they are written on a command line. A password that a URL does
+// Parse reads targets as they are written on a command line. A password that a URL does
 // not have comes from the Variable of its name, which lookup finds, like os.LookupEnv. The
 // errors quote no URL.
-func Targets(texts []string, lookup func(string) (string, bool)) ([]Target, Passwords, error) {
+func Parse(texts []string, lookup func(string) (string, bool)) ([]Target, Passwords, error) {
 	var targets []Target
 	passwords := make(Passwords)
 	for _, text := range texts {
@@ -96,42 +111,65 @@ func parse(text string) (t Target, user *url.Userinfo, err error) {
 	if err != nil { // the error quotes what may be a password
 		return t, nil, wrong("this is no URL (in a password, write other characters than letters and digits as %XX, or set " + Variable(name) + ")")
 	}
+	var usual, path string // port
+	switch u.Scheme {
+	case "resp", "resps":
+		usual = "6379"
+		path, err = database(u)
+	case "http", "https":
+		usual = "8379"
+		path, err = bucket(u)
+	default:
+		return t, nil, wrong("the URL begins with resp:// or http://")
+	}
 	port := u.Port()
 	if port == "" {
-		port = "6379"
+		port = usual
 	}
 	n, portErr := strconv.ParseUint(port, 10, 16)
-	db, dbErr := database(u)
 	switch {
-	case u.Scheme != "resp" && u.Scheme != "resps":
-		return t, nil, wrong("the URL begins with resp:// or resps://")
 	case u.Hostname() == "":
 		return t, nil, wrong("the URL has no host")
 	case portErr != nil || n == 0:
 		return t, nil, wrong("a port is a number from 1 to 65535")
-	case dbErr != nil:
-		return t, nil, wrong("a database is a number, 0 if there is none")
+	case err != nil:
+		return t, nil, wrong(err.Error())
 	case u.RawQuery != "" || u.Fragment != "":
 		return t, nil, wrong("nothing follows the database")
 	}
-	clean := url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(strings.ToLower(u.Hostname()), port)}
+	clean := url.URL{Scheme: u.Scheme, Host: net.JoinHostPort(strings.ToLower(u.Hostname()), port), Path: path}
 	if name := u.User.Username(); name != "" {
 		clean.User = url.User(name)
-	}
-	if db > 0 {
-		clean.Path = fmt.Sprintf("/%d", db)
 	}
 	return Target{Name: name, URL: clean.String()}, u.User, nil
 }
 
-// database is the number at the end of a URL.
-func database(u *url.URL) (int, error) {
+// database is the path of a URL for a database of RESP: none for the first one.
+func database(u *url.URL) (path string, err error) {
 	text := strings.TrimPrefix(u.Path, "/")
 	if text == "" {
-		return 0, nil
+		return "", nil
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
-	return int(n), err
+	if err != nil {
+		return "", errors.New("a database is a number, 0 if there is none")
+	}
+	if n == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("/%d", n), nil
+}
+
+// bucket is the path of a URL for a bucket.
+func bucket(u *url.URL) (path string, err error) {
+	name := strings.Trim(u.Path, "/")
+	if name == "" {
+		name = node.FirstBucket
+	}
+	if !validBucket.MatchString(name) {
+		return "", errors.New("behind the host is the name of a bucket, " + node.FirstBucket + " if there is none")
+	}
+	return "/" + name, nil
 }
 
 // Options are what a target does not say.
@@ -143,13 +181,16 @@ type Options struct {
 	Roots *x509.CertPool
 }
 
+// Pipelines reports whether several calls can be under way on one connection.
+func (t Target) Pipelines() bool { return strings.HasPrefix(t.URL, "resp") }
+
 // Kind returns the target as a kind of engine.
 func (t Target) Kind(o Options) engine.Kind {
-	return engine.Kind{
-		Name: t.Name, Help: t.URL, Server: true,
-		Limits: engine.Limits{Key: maxString, Value: maxString},
-		Open:   func(c engine.Config) (engine.Engine, error) { return open(t, o, c) },
+	r := engine.Remote{Name: t.Name, URL: t.URL, Password: o.Passwords[t.Name], Timeout: o.Timeout, Roots: o.Roots}
+	if t.Pipelines() {
+		return resp.Kind(r)
 	}
+	return node.Kind(r)
 }
 
 // Find returns a function that finds the targets, and what find knows.
