@@ -10,7 +10,7 @@ import (
 
 func worlds(t *testing.T) uint64 {
 	if testing.Short() {
-		return 20
+		return 5
 	}
 	return 100
 }
@@ -27,6 +27,9 @@ func TestHistories(t *testing.T) {
 
 // Each bug that is planted here must be seen, or the test above proves nothing.
 func TestOracleSeesPlantedBugs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many histories, in one goroutine")
+	}
 	// allowWith is Allow as somebody might write it, with a part of it to be replaced.
 	allowWith := func(match func(s Scope, bucket, key string) bool, enough func(need, have Verb) bool) func(*Principal, Verb, string, []byte) bool {
 		return func(p *Principal, v Verb, bucket string, key []byte) bool {

@@ -28,6 +28,9 @@ func benchObject(actors, siblings int) *Object {
 
 // The paths that every request takes must not allocate, once their buffers are there.
 func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	for _, siblings := range []int{1, 3} {
 		o := benchObject(3, siblings)
 		record := encode(t, o)

@@ -56,7 +56,7 @@ func TestGoldenObjects(t *testing.T) {
 func TestCodec(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	var o Object // reused, as a replica does
-	for range 2000 {
+	for range rounds(2000) {
 		want := randomObject(rng)
 		b := encode(t, want)
 		with, err := want.AppendTo([]byte("prefix"))

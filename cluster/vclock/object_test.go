@@ -267,7 +267,7 @@ func TestLastWriterWinsLaws(t *testing.T) {
 		}
 		return &o
 	}
-	for range 5000 {
+	for range rounds(5000) {
 		x, y, z := random(), random(), random()
 		xy := join(x, y)
 		if !xy.Equal(join(y, x)) || !join(x, x).Equal(x) || !join(xy, y).Equal(xy) {

@@ -188,3 +188,11 @@ func golden(t *testing.T, file string, names []string, got map[string]string) {
 		}
 	}
 }
+
+// rounds is n, or less of them in the short tests.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
