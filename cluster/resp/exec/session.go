@@ -68,6 +68,7 @@ func (s *Session) Run(c *command.Command, args [][]byte) {
 		s.alone(c, e, args)
 	case e.scope != scopeKeys:
 		s.Commit()
+		s.keys = s.keys[:0] // those of the group
 		s.alone(c, e, args)
 	case len(s.group.commands) == 0 && !e.writes && len(s.keys) < 2:
 		s.alone(c, e, args)
