@@ -90,6 +90,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c.w = wire.NewWriter(sink{c})
 	c.w.SetLimit(free, c.holding)
 	c.s = s.exec.NewSession(c.w, c.ran)
+	c.s.Ended = &c.killed
 	c.unauthSince.Store(s.tick.Load())
 	c.moment.set(phaseIdle, s.tick.Load())
 	c.loginDefault()
