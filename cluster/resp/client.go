@@ -230,23 +230,6 @@ func clientUnblock(c *conn, args [][]byte) error {
 	return nil
 }
 
-func clientGetRedir(c *conn, _ [][]byte) error {
-	c.w.Int(-1)
-	return nil
-}
-
-func clientTrackingInfo(c *conn, _ [][]byte) error {
-	c.w.Map(3)
-	c.w.BulkString("flags")
-	c.w.Set(1)
-	c.w.BulkString("off")
-	c.w.BulkString("redirect")
-	c.w.Int(-1)
-	c.w.BulkString("prefixes")
-	c.w.Array(0)
-	return nil
-}
-
 func clientOnOff(c *conn, args [][]byte) error {
 	if _, err := option.ParseOnOff(args); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
 	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
+	"github.com/ringwood-kv/ringwood/cluster/resp/internal/option"
 	"github.com/ringwood-kv/ringwood/cluster/resp/wire"
 )
 
@@ -39,6 +40,9 @@ type conn struct {
 
 	// CLIENT REPLY: off, skip the next command, skip this one, and what the writer does.
 	off, skipNext, skip, muted bool
+
+	tracking option.Tracking
+	read     [][]byte // keys to be invalidated behind the reply
 
 	input  share // of the budget: requests that have arrived in part
 	output share // replies that are held
@@ -86,6 +90,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c.w = wire.NewWriter(sink{c})
 	c.w.SetLimit(free, c.holding)
 	c.s = s.exec.NewSession(c.w, c.ran)
+	c.s.Ended = &c.killed
 	c.unauthSince.Store(s.tick.Load())
 	c.moment.set(phaseIdle, s.tick.Load())
 	c.loginDefault()

@@ -23,6 +23,7 @@ func handlers(t *command.Table) []handler {
 		"client|setinfo": clientSetInfo, "client|info": clientInfo, "client|list": clientList,
 		"client|kill": clientKill, "client|reply": clientReply, "client|unblock": clientUnblock,
 		"client|getredir": clientGetRedir, "client|trackinginfo": clientTrackingInfo,
+		"client|tracking": clientTracking, "client|caching": clientCaching,
 		"client|no-evict": clientOnOff, "client|no-touch": clientOnOff, "client|unpause": clientUnpause,
 		"info": info, "config|get": configGet, "config|set": configSet, "config|resetstat": configResetStat,
 	} {
@@ -46,6 +47,9 @@ func (c *conn) request(args [][]byte) {
 		c.last = true
 		return
 	}
+	if c.tracking.On {
+		c.s.Commit()
+	}
 	cmd, err := c.srv.table.Resolve(args)
 	if err == nil {
 		c.command.Store(cmd)
@@ -58,6 +62,9 @@ func (c *conn) request(args [][]byte) {
 		c.keep(cmd, args)
 	default:
 		c.do(cmd, args)
+	}
+	if c.tracking.On {
+		c.invalidate(cmd)
 	}
 	if c.off || c.skip || c.skipNext || c.muted {
 		c.nextReply()
@@ -120,6 +127,10 @@ func (c *conn) told(err error) wire.Error {
 // do runs a command, or puts it into the group of the session.
 func (c *conn) do(cmd *command.Command, args [][]byte) {
 	if c.srv.exec.Runs(cmd) {
+		if c.tracks(cmd) {
+			c.track(cmd, args)
+			return
+		}
 		c.s.Run(cmd, args)
 		return
 	}

@@ -3,6 +3,7 @@ package resp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -294,5 +295,46 @@ func TestFailedWrite(t *testing.T) {
 	got = fmt.Sprint(pipeline(c, "MULTI", "SET a 5", "DBSIZE", "SET bad 1", "EXEC", "GET a"))
 	if want := "[+OK +QUEUED +QUEUED +QUEUED [+OK 1 " + failed + `] "5"]`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// What a client has sent is given up when its connection is ended: otherwise one EXEC
+// would hold its keys, and the end of the server, for as long as it likes.
+func TestEndedConnection(t *testing.T) {
+	store := memstore.New(16)
+	var writes atomic.Int64
+	store.Write = func(exec.Key) error {
+		writes.Add(1)
+		time.Sleep(time.Millisecond)
+		return nil
+	}
+	srv, addr := start(t, store, Options{GroupCommands: 2000})
+	block := append(append([]string{"MULTI"}, slices.Repeat([]string{"SET k v"}, 2000)...), "EXEC")
+	send := func(lines []string) {
+		var b []byte
+		for _, l := range lines {
+			b = resptest.Encode(b, strings.Fields(l)...)
+		}
+		writes.Store(0)
+		resptest.Dial(t, "tcp", addr).Write(b)
+		eventually(t, "it runs", func() bool { return writes.Load() > 10 })
+	}
+	ended := func(what string, end func()) {
+		begin := time.Now()
+		end()
+		eventually(t, "it is gone", func() bool { return srv.Metrics().Clients == 0 })
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("%s: %v", what, took)
+		}
+	}
+	kill := func() { srv.Kill(func(ClientInfo) bool { return true }) }
+	send(block)
+	ended("EXEC", kill)
+	send(block[1:2001])
+	ended("pipeline", kill)
+	send(block)
+	ended("Close", func() { _ = srv.Close() })
+	if n := store.Commits(); n > 5 { // the pipeline may have come in pieces
+		t.Errorf("%d commits", n)
 	}
 }

@@ -203,8 +203,8 @@ func (s *Server) refuse(nc net.Conn, e wire.Error) {
 
 // Shutdown stops accepting, answers what has arrived and what still arrives within
 // ShutdownGrace, and closes the connections. When ctx ends before that is done, the
-// rest is cut off, and the error is that of ctx: it should end, because a client that
-// does not read is waited for.
+// rest is cut off as by Close, and the error is that of ctx: it should end, because a
+// client that does not read is waited for.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(time.Now().Add(s.opts.ShutdownGrace))
 	done := make(chan struct{})
@@ -216,13 +216,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		s.clients.each((*conn).cut)
+		s.clients.each(func(c *conn) {
+			c.killed.Store(true)
+			c.cut()
+		})
 		<-done
 		return ctx.Err()
 	}
 }
 
-// Close ends the server at once: requests that run are finished, not answered.
+// Close ends the server at once: a command that runs is finished and not answered, a
+// transaction in its middle is given up.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -144,6 +144,7 @@ func reset(c *conn, _ [][]byte) error {
 	c.s.DB = 0
 	c.w.SetProto(wire.RESP2)
 	c.off, c.skip, c.skipNext = false, false, false
+	c.tracking = option.Tracking{}
 	c.unmute()
 	if c.authed { // who has not logged in gets no more time for it
 		c.unauthSince.Store(c.srv.tick.Load())

@@ -42,9 +42,9 @@ func Needs() map[string]Need {
 	add(Need{Kind: Scan}, "keys", "randomkey", "scan")
 	add(Need{Kind: Database}, "dbsize", "flushall", "flushdb")
 	add(Need{Kind: Anyone},
-		"acl", "acl|help", "acl|whoami", "auth", "client", "client|getname", "client|getredir",
+		"acl", "acl|help", "acl|whoami", "auth", "client", "client|caching", "client|getname", "client|getredir",
 		"client|help", "client|id", "client|info", "client|no-touch", "client|reply",
-		"client|setinfo", "client|setname", "client|trackinginfo", "command", "command|count",
+		"client|setinfo", "client|setname", "client|tracking", "client|trackinginfo", "command", "command|count",
 		"command|docs", "command|getkeys", "command|getkeysandflags", "command|help",
 		"command|info", "command|list", "config", "config|help", "discard", "echo", "exec",
 		"hello", "memory", "memory|help", "multi", "object", "object|help", "ping", "quit",

@@ -174,7 +174,7 @@ func TestResolve(t *testing.T) {
 		"CLIENT KILL":                    "ERR wrong number of arguments for 'client|kill' command",
 		"OBJECT encoding":                "ERR wrong number of arguments for 'object|encoding' command",
 		"client foo bar":                 "ERR unknown subcommand 'foo'. Try CLIENT HELP.",
-		"Client TRACKING on":             "ERR unknown subcommand 'TRACKING'. Try CLIENT HELP.",
+		"Client TRACKINGS on":            "ERR unknown subcommand 'TRACKINGS'. Try CLIENT HELP.",
 		"config " + long:                 "ERR unknown subcommand '" + long[:128] + "'. Try CONFIG HELP.",
 		"foo":                            "ERR unknown command 'foo', with args beginning with: ",
 		"FOO bar baz":                    "ERR unknown command 'FOO', with args beginning with: 'bar' 'baz' ",

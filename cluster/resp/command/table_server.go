@@ -36,8 +36,9 @@ func clientSubcommands() []*Command {
 	pause := sub("pause", -3, Admin|own, "2.9.50", "timeout [WRITE|ALL]", "Makes all clients wait.")
 	pause.Refused = "CLIENT PAUSE is not supported"
 	return []*Command{
+		sub("caching", 3, own, "6.0.0", "YES|NO", "Says whether the keys of the next command are tracked."),
 		sub("getname", 2, own, "2.6.9", "", "Returns the name of this connection."),
-		sub("getredir", 2, own, "6.0.0", "", "Returns where invalidations are sent: -1, nowhere."),
+		sub("getredir", 2, own, "6.0.0", "", "Returns where invalidations are sent: 0 here, -1 nowhere."),
 		help("5.0.0", CatConnection),
 		sub("id", 2, own, "5.0.0", "", "Returns the number of this connection."),
 		info,
@@ -49,7 +50,8 @@ func clientSubcommands() []*Command {
 		sub("reply", 3, own, "3.2.0", "ON|OFF|SKIP", "Chooses whether commands are answered."),
 		sub("setinfo", 4, own, "7.2.0", "LIB-NAME|LIB-VER value", "Tells which library the client uses."),
 		sub("setname", 3, own, "2.6.9", "connection-name", "Names this connection."),
-		sub("trackinginfo", 2, own, "6.2.0", "", "Describes the tracking of keys: off."),
+		sub("tracking", -3, own, "6.0.0", "ON|OFF [OPTIN] [OPTOUT] [NOLOOP]", "Chooses whether the keys that are read are tracked for the client's cache."),
+		sub("trackinginfo", 2, own, "6.2.0", "", "Describes the tracking of keys."),
 		sub("unblock", -3, Admin|own, "5.0.0", "client-id [TIMEOUT|ERROR]", "Wakes a client that waits: there is none."),
 		sub("unpause", 2, Admin|own, "6.2.0", "", "Ends a pause."),
 	}

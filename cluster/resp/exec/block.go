@@ -35,6 +35,10 @@ func (s *Session) RunBlock(b *Block, run func(i int)) error {
 	defer s.group.clear()
 	s.w.Array(len(b.commands))
 	for from := 0; from < len(b.commands); {
+		if s.ended() {
+			s.w.Cut(all)
+			return errEnded
+		}
 		if b.commands[from].split {
 			run(from)
 			from++
@@ -75,6 +79,9 @@ func (s *Session) runPart(b *Block, from, to int, run func(i int)) error {
 		s.restart(tx)
 		s.failure, s.DB = nil, db
 		for i := from; i < to; i++ {
+			if s.ended() {
+				return errEnded
+			}
 			s.base = b.commands[i].keys - first
 			if run(i); s.failure != nil {
 				return s.failure

@@ -154,6 +154,9 @@ func (s *Session) runGroup(tx Txn) error {
 	first := g.from
 	g.to = g.end
 	for i := first; i < g.end; i++ {
+		if s.ended() {
+			return errEnded
+		}
 		if i > first && (s.w.Pending()-held >= s.x.opts.GroupReplies || s.held() >= groupHeld) {
 			g.to = i
 			break

@@ -71,6 +71,9 @@ func keys(s *Session, args [][]byte) error {
 	for cursor := uint64(0); ; {
 		var err error
 		cursor, err = s.x.store.Scan(s.DB, cursor, keysPortion, s.Now, visit)
+		if err == nil && s.ended() {
+			err = errEnded
+		}
 		if err != nil {
 			s.w.Cut(head)
 			s.w.Release()

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
@@ -18,6 +19,10 @@ type Session struct {
 	// 1970. The owner sets both.
 	DB  int
 	Now int64
+
+	// Ended, if it is not nil, becomes true when nobody waits for replies any more: what has
+	// not run by then is given up, and a transaction in its middle.
+	Ended *atomic.Bool
 
 	user User
 
@@ -68,6 +73,7 @@ func (s *Session) Run(c *command.Command, args [][]byte) {
 		s.alone(c, e, args)
 	case e.scope != scopeKeys:
 		s.Commit()
+		s.keys = s.keys[:0] // those of the group
 		s.alone(c, e, args)
 	case len(s.group.commands) == 0 && !e.writes && len(s.keys) < 2:
 		s.alone(c, e, args)
@@ -163,6 +169,11 @@ func (s *Session) take(n int) error {
 	s.charged += n
 	return nil
 }
+
+// errEnded is the reply to what is given up: nobody reads it.
+const errEnded wire.Error = "ERR the connection has ended"
+
+func (s *Session) ended() bool { return s.Ended != nil && s.Ended.Load() }
 
 // Close gives up what the session has: a group is dropped, not run.
 func (s *Session) Close() {
