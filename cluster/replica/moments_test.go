@@ -66,7 +66,7 @@ func TestCloseCountsWhatIsUnderWay(t *testing.T) {
 // floor has passed it.
 func TestShareDuringReap(t *testing.T) {
 	r, b := fresh(t)
-	// A store that is not shared has dead records only if they came from a Merge.
+	// It is as if the store had been alone when the index was read.
 	must(t, r.Share(start))
 	put(t, r, b, "k", "v")
 	_, err := r.Delete(start, b, []byte("k"), nil)

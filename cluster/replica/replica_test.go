@@ -202,6 +202,10 @@ func TestMerge(t *testing.T) {
 		})
 		return out, err
 	}
+	if _, err := merge(&theirs); !errors.Is(err, ErrInvalid) {
+		t.Fatal(err)
+	}
+	must(t, r.Share(start))
 	for i := range 2 {
 		out, err := merge(&theirs)
 		if err != nil || out.Changed != (i == 0) {

@@ -272,13 +272,17 @@ func (tx *Tx) Delete(i int, ctx *vclock.Context) (existed bool, err error) {
 }
 
 // Merge joins what another replica knows of declared key i with what this one does.
-// Values of x are not copied, as in Put; x is unchanged. The errors are those of
+// Values of x are not copied, as in Put; x is unchanged. A store that is not shared has
+// nothing to merge, and would forget tombstones: ErrInvalid. The other errors are those of
 // vclock.Object.Merge, vclock.ErrAmnesia, hlc.ErrOffset, and what reading the key can
 // say.
 func (tx *Tx) Merge(i int, x *vclock.Object) (vclock.Outcome, error) {
 	e, err := tx.load(i)
 	if err != nil {
 		return vclock.Outcome{}, err
+	}
+	if !tx.r.shared.Load() {
+		return vclock.Outcome{}, fmt.Errorf("%w: a merge into a store that is not shared: call Share first", ErrInvalid)
 	}
 	if err := tx.r.dots.Load().Check(x.Vector); err != nil {
 		return vclock.Outcome{}, err
