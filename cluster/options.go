@@ -39,7 +39,8 @@ type Options struct {
 	// Handler makes what answers HTTP, once, when the store is open. Until then the node
 	// itself answers: /healthz with 200, all else with 503 and the reason. It must be set
 	// if HTTP has an address. Where there are users, a connection ends after Timeouts.Login
-	// unless somebody logs in on it at the API of NewAPI, or what its Guard is before.
+	// unless somebody logs in on it: at the API that NewAPI makes, or at what is behind its
+	// Guard.
 	Handler func(*Node) http.Handler
 
 	// Insecure lets the node listen on addresses that other machines reach without TLS and

@@ -113,9 +113,7 @@ func (r *Replica) putTx(tx *Tx) {
 	for i := range tx.entries {
 		e := &tx.entries[i]
 		e.obj.Reset()
-		if cap(e.rec) > keptBytes {
-			e.rec = nil
-		}
+		e.letGo()
 		e.bucket, e.gen, e.user, e.err = nil, nil, nil, nil
 	}
 	tx.fn, tx.done, tx.next, tx.err = nil, nil, nil, nil
@@ -328,7 +326,28 @@ func (tx *Tx) put(e *entry, s vclock.Sibling, ctx *vclock.Context) error {
 	}
 	e.dirty = true
 	tx.note(out)
+	if all := e.obj.Siblings; len(all) == 1 && all[0].Dot == s.Dot {
+		e.letGo() // nothing of what was read is left
+	}
 	return nil
+}
+
+// Forget lets go of what was read of declared key i, if it was not written: with many
+// keys that is much. It is read again when it is asked for.
+func (tx *Tx) Forget(i int) {
+	if e := &tx.entries[tx.slots[i]]; e.loaded && !e.dirty {
+		e.obj.Reset()
+		e.loaded = false
+		e.letGo()
+	}
+}
+
+// letGo leaves the record that was read to the garbage collector, if it is large: a
+// transaction over many keys would have all of them in memory until its end.
+func (e *entry) letGo() {
+	if cap(e.rec) > keptBytes {
+		e.rec = nil
+	}
 }
 
 // hungry notes that a lease ended.

@@ -444,3 +444,47 @@ func TestLeaseFails(t *testing.T) {
 	}
 	want(t, r, start, b, "k", "after")
 }
+
+// A transaction over many large records does not have all of them in memory: what was
+// replaced is let go, and what is forgotten can be read again.
+func TestLargeRecordsAreLetGo(t *testing.T) {
+	r, b := fresh(t)
+	big := strings.Repeat("v", 2*keptBytes)
+	refs := make([]Ref, 4)
+	for i := range refs {
+		refs[i] = Ref{b, []byte{byte('a' + i)}}
+		put(t, r, b, string(refs[i].Key), big)
+	}
+	must(t, r.Update(start, refs, func(tx *Tx) error {
+		if _, err := tx.Get(0); err != nil {
+			return err
+		}
+		tx.Forget(0)
+		if err := tx.Put(1, Write{Value: []byte("new")}); err != nil {
+			return err
+		}
+		tx.Forget(1) // it was written: that stays
+		if _, err := tx.Delete(2, nil); err != nil {
+			return err
+		}
+		// A sibling stays beside this, and with it the record.
+		if err := tx.Put(3, Write{Value: []byte("beside"), Context: new(vclock.Context)}); err != nil {
+			return err
+		}
+		for i := range refs {
+			if held := tx.entries[i].rec != nil; held != (i == 3) {
+				t.Errorf("record %d is held: %v", i, held)
+			}
+		}
+		if it, err := tx.Get(0); err != nil || string(it.Value) != big {
+			t.Errorf("%d bytes are read again, %v", len(it.Value), err)
+		}
+		return nil
+	}))
+	want(t, r, start, b, "a", big)
+	want(t, r, start, b, "b", "new")
+	want(t, r, start, b, "c", "-")
+	if it, _, err := r.Get(start, b, []byte("d"), nil); err != nil || it.Siblings != 2 {
+		t.Errorf("%d siblings, %v", it.Siblings, err)
+	}
+}

@@ -25,6 +25,7 @@ type transaction struct {
 	digest   [32]byte       // with an ID
 	durable  lsm.Durability // at least
 	absent   bool           // a key to be deleted was not there
+	held     int            // bytes of values that stay beside what is written
 	before   vclock.Vector  // memory for apply
 }
 
@@ -76,7 +77,7 @@ func (n *Node) Write(_ context.Context, bucket string, w httpapi.Write) (httpapi
 
 // run does the operations. It may run more than once.
 func (t *transaction) run(tx *replica.Tx) error {
-	t.done, t.absent = httpapi.Written{Results: make([]httpapi.Result, len(t.w.Operations))}, false
+	t.done, t.absent, t.held = httpapi.Written{Results: make([]httpapi.Result, len(t.w.Operations))}, false, 0
 	tx.Durable(t.durable)
 	if t.w.ID != "" {
 		if found, err := t.replay(tx); found || err != nil {
@@ -91,6 +92,7 @@ func (t *transaction) run(tx *replica.Tx) error {
 			applied++
 			continue
 		}
+		tx.Forget(i)
 		if errors.Is(err, hlc.ErrLease) || errors.Is(err, vclock.ErrLease) {
 			return err // and again, with a longer lease
 		}
@@ -124,6 +126,11 @@ func (t *transaction) apply(tx *replica.Tx, i int, res *httpapi.Result) error {
 	if !op.If.Holds(tag(o, t.wall)) {
 		return wire.Errorf(wire.Precondition, "If-Match or If-None-Match does not hold").WithHint("read the key again: somebody has changed it")
 	}
+	if t.contexts[i] != nil {
+		if err := t.hold(o); err != nil {
+			return err
+		}
+	}
 	t.before = append(t.before[:0], o.Vector...)
 	write := replica.Write{Value: op.Value, Context: t.contexts[i]}
 	switch op.Kind {
@@ -147,6 +154,23 @@ func (t *transaction) apply(tx *replica.Tx, i int, res *httpapi.Result) error {
 		return err
 	}
 	return t.tell(tx, i, res)
+}
+
+// maxHeld is how many bytes of old values a batch may have in memory, beyond those of one
+// key. A write without a context lets go of what it replaces.
+var maxHeld = 256 << 20
+
+// hold counts what a write with a context may leave beside it.
+func (t *transaction) hold(o *vclock.Object) error {
+	n := 0
+	for i := range o.Siblings {
+		n += len(o.Siblings[i].Value)
+	}
+	if t.held > 0 && t.held+n > maxHeld {
+		return wire.Errorf(wire.TooLarge, "the values that the keys of this batch have are too large together").WithHint("write these keys in several requests")
+	}
+	t.held += n
+	return nil
 }
 
 // tell fills in what there is after operation i.
