@@ -151,8 +151,8 @@ func TestUnit(t *testing.T) {
 // Clients leave the store files to write into.
 func TestConnections(t *testing.T) {
 	for _, x := range []struct{ most, files, both, one int }{
-		{16384, 0, 16384, 16384}, {16384, 1 << 20, 16384, 16384}, {16384, 20_000, 4980, 9960}, {100, 20_000, 100, 100},
-		{16384, 1024, 236, 472}, {16384, 100, 5, 10}, {16384, 64, 1, 1},
+		{16384, 0, 16384, 16384}, {16384, 1 << 20, 16384, 16384}, {16384, 20_000, 7480, 14960}, {100, 20_000, 100, 100},
+		{16384, 1024, 364, 728}, {16384, 100, 17, 35}, {16384, 48, 1, 1},
 	} {
 		c := config.Config{RESPAddr: "127.0.0.1:1", HTTPAddr: "127.0.0.1:2", MaxConnections: x.most}
 		if got := connections(&c, x.files); got != x.both {
