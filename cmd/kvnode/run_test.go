@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -145,6 +146,36 @@ func TestUnit(t *testing.T) {
 	}
 	if err != nil {
 		t.Logf("systemd-analyze: %v\n%s", err, out)
+	}
+}
+
+// Whoever asks to reload without end does not keep anybody from stopping the process.
+func TestStopAmongReloads(t *testing.T) {
+	asked := newSignals()
+	defer signal.Stop(asked.stop)
+	defer signal.Stop(asked.reload)
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(s os.Signal) {
+		t.Helper()
+		if err := self.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond) // signals that wait together are one
+	}
+	for range 20 {
+		send(syscall.SIGHUP)
+	}
+	send(syscall.SIGTERM)
+	select {
+	case <-asked.stop:
+	case <-time.After(nodetest.Patience):
+		t.Fatal("nobody is told to stop")
+	}
+	if len(asked.reload) != 1 {
+		t.Errorf("%d reloads wait", len(asked.reload))
 	}
 }
 
