@@ -94,6 +94,7 @@ func (n *Node) apiStatus(numbers func() map[string]float64) wire.Status {
 	for _, l := range m.Insecure {
 		s.Warnings = append(s.Warnings, "insecure: whoever reaches the address for "+l+" may read and change everything, or listen to those who do")
 	}
+	s.Warnings = append(s.Warnings, n.expiring(n.now())...)
 	if m.Upkeep.Bad > 0 || m.Engine.Corruptions > 0 {
 		s.Warnings = append(s.Warnings, "damage: the log names what is damaged; kvctl check looks at all files")
 	}

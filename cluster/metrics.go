@@ -21,6 +21,8 @@ type Metrics struct {
 	// Insecure names the listeners that others reach without TLS or users, because
 	// Options.Insecure says so.
 	Insecure []string
+	// RESPCertificate and HTTPCertificate are when the certificates end; zero without TLS.
+	RESPCertificate, HTTPCertificate time.Time
 
 	Engine  *lsm.Metrics
 	Replica replica.Stats
@@ -80,6 +82,7 @@ func (n *Node) Metrics() *Metrics {
 	m := &Metrics{
 		Version: n.opts.Version, Started: n.started, Uptime: n.now().Sub(n.started),
 		Ready: n.Ready(), Live: n.Live(), Insecure: n.exposed(),
+		RESPCertificate: n.respCerts.expiry(), HTTPCertificate: n.httpCerts.expiry(),
 		Engine: n.replica.Engine().Metrics(), Replica: n.replica.Stats(), Buckets: n.buckets(), RESP: n.resp.Metrics(),
 		Users: len(users.Users()), Roles: len(users.Roles()), SlowRequests: n.slow.total(),
 		Opened: OpenMetrics{

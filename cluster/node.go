@@ -161,7 +161,7 @@ func (n *Node) abandon() error {
 
 func (n *Node) openReplica() error {
 	o := &replica.Options{
-		Engine: lsm.Options{Memory: n.opts.Memory, FS: n.opts.FS, Clock: n.opts.Clock, Logger: n.log, Events: n.engineEvent},
+		Engine: lsm.Options{Memory: n.opts.Memory, MaxOpenFiles: n.opts.OpenFiles, FS: n.opts.FS, Clock: n.opts.Clock, Logger: n.log, Events: n.engineEvent},
 		Random: n.opts.Random,
 		Create: replica.Creation{Partitions: n.opts.Partitions, Bucket: n.opts.Bucket},
 	}

@@ -26,6 +26,9 @@ type Options struct {
 	// indexes. 0 means 256 MiB. Connections have Limits.Inflight beside it, logins
 	// LoginMemory.
 	Memory int64
+	// OpenFiles bounds the files with data that the engine has open at once. 0 is the
+	// default of the engine, see lsm.Options.MaxOpenFiles; otherwise at least 16.
+	OpenFiles int
 	// Bucket configures the buckets that the node makes itself, the first one of a new
 	// store, and those of databases that are written to for the first time, and what is
 	// not said of those that are made over HTTP. It changes no bucket that there is. Its MaxValue is at least Limits.Value.

@@ -36,6 +36,9 @@ func (n *Node) Serve() error {
 		}()
 	}
 	n.log.Info("serving", "resp", addrText(n.RESPAddr()), "http", addrText(n.HTTPAddr()))
+	for _, w := range n.expiring(n.now()) {
+		n.log.Warn(w)
+	}
 	if names := n.exposed(); len(names) > 0 {
 		n.log.Warn("INSECURE: whoever reaches these addresses may read and change everything, or listen to those who do", "listeners", names)
 	}

@@ -93,6 +93,9 @@ func (c *certificates) load() (*tls.Config, error) {
 		return nil, fmt.Errorf("%s has mode %#o: other users can read or change it. Run chmod 600 on it, and replace the key if somebody may have read it", c.files.Key, mode)
 	}
 	pair, err := tls.LoadX509KeyPair(c.files.Cert, c.files.Key)
+	if err == nil && pair.Leaf == nil { // so GODEBUG may have it
+		pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0])
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +128,33 @@ func (n *Node) ReloadTLS() error {
 	}
 	return errors.Join(errs...)
 }
+
+// expiry is when the certificate that is shown ends, zero without TLS.
+func (c *certificates) expiry() time.Time {
+	if c == nil {
+		return time.Time{}
+	}
+	return c.now.Load().Certificates[0].Leaf.NotAfter
+}
+
+// expiring warns of certificates that have ended, or are about to.
+func (n *Node) expiring(now time.Time) (warnings []string) {
+	for _, c := range []*certificates{n.respCerts, n.httpCerts} {
+		if c == nil {
+			continue
+		}
+		switch end := c.expiry(); {
+		case now.After(end):
+			warnings = append(warnings, fmt.Sprintf("the certificate of %s has expired on %s: no client connects that looks at it", c.name, end.UTC().Format(time.DateOnly)))
+		case now.Add(expirySoon).After(end):
+			warnings = append(warnings, fmt.Sprintf("the certificate of %s expires on %s", c.name, end.UTC().Format(time.DateOnly)))
+		}
+	}
+	return warnings
+}
+
+// expirySoon is from when on an end of a certificate is worth a warning.
+const expirySoon = 7 * 24 * time.Hour
 
 // watchTLS reads files that have changed.
 func (n *Node) watchTLS() {

@@ -53,6 +53,9 @@ func TestTLS(t *testing.T) {
 		web.CloseIdleConnections()
 	}
 	want("first")
+	if m := n.Metrics(); m.RESPCertificate.IsZero() || !m.HTTPCertificate.Equal(m.RESPCertificate) || len(n.expiring(n.now())) != 2 {
+		t.Errorf("%v, %v, %q", m.RESPCertificate, m.HTTPCertificate, n.expiring(n.now()))
+	}
 	old := ca.client()
 	old.MaxVersion = tls.VersionTLS12
 	if _, err := connect(old); err == nil {
@@ -133,5 +136,23 @@ func TestPrivateKey(t *testing.T) {
 	o.RESP.TLS.ClientCA = filepath.Join(dir, "key.pem")
 	if _, err := Open(short(t), o); err == nil || !strings.Contains(err.Error(), "no certificate in PEM") {
 		t.Fatal(err)
+	}
+}
+
+// The end of a certificate is told a week before.
+func TestExpiring(t *testing.T) {
+	o := onLoopback(t, vfs.NewMem())
+	o.RESP.TLS = newAuthority(t).write(t.TempDir(), "server")
+	n := start(t, o)
+	end := n.Metrics().RESPCertificate
+	if !n.Metrics().HTTPCertificate.IsZero() {
+		t.Error("HTTP has a certificate")
+	}
+	for at, want := range map[time.Time]string{
+		end.Add(-expirySoon - time.Second): "", end.Add(-expirySoon + time.Second): "the certificate of RESP expires on ", end.Add(time.Second): "the certificate of RESP has expired on ",
+	} {
+		if got := strings.Join(n.expiring(at), "; "); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("at %v: %q, want %q", at, got, want)
+		}
 	}
 }

@@ -26,7 +26,8 @@ kvctl itself, so that it stays right when kvctl changes.
 
 Examples:
   source <(kvctl completion bash)                           in ~/.bashrc
-  kvctl completion zsh > "${fpath[1]}/_kvctl"               then start a new shell
+  source <(kvctl completion zsh)                            in ~/.zshrc, behind compinit
+  kvctl completion zsh > "${fpath[1]}/_kvctl"               or once, for all users
   kvctl completion fish > ~/.config/fish/completions/kvctl.fish
 `,
 	}

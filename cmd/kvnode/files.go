@@ -2,10 +2,21 @@ package main
 
 import "github.com/ringwood-kv/ringwood/cmd/kvnode/internal/config"
 
+// engineFiles is how many files with data the engine may have open where the process may
+// have that many files; 0 is the engine's own default, where that is not known.
+func engineFiles(files int) int {
+	if files == 0 {
+		return 0
+	}
+	return max(16, min(10_000, files/4))
+}
+
+// otherFiles is what else there is: logs, tables that are written, listeners.
+const otherFiles = 40
+
 // connections is how many connections each protocol may have: as many as are set, or as
-// the process may have files for, which is its limit, 0 if it is not known. A store without
-// a file to write into fails, so clients must leave it some: the engine opens at most
-// engineFiles, or half of the limit, and otherFiles is the rest.
+// the process may have files for. A store without a file to write into fails, so clients
+// must leave it some.
 func connections(c *config.Config, files int) int {
 	protocols := 0
 	for _, addr := range []string{c.RESPAddr, c.HTTPAddr} {
@@ -16,10 +27,5 @@ func connections(c *config.Config, files int) int {
 	if files == 0 || protocols == 0 {
 		return c.MaxConnections
 	}
-	return min(c.MaxConnections, max(1, (files-min(engineFiles, files/2)-otherFiles)/protocols))
+	return min(c.MaxConnections, max(1, (files-engineFiles(files)-otherFiles)/protocols))
 }
-
-const (
-	engineFiles = 10_000 // see lsm.Options.MaxOpenFiles
-	otherFiles  = 40     // logs, tables that are written, listeners, what Go has open
-)

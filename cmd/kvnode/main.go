@@ -31,15 +31,24 @@ const (
 )
 
 func main() {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE) // whoever reads the log may go away
-	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals))
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, newSignals()))
+}
+
+// signals is what the process is asked for. What does not fit into a channel is lost, so
+// that those to stop have one of their own: others may ask to reload without end.
+type signals struct{ stop, reload chan os.Signal }
+
+func newSignals() signals {
+	s := signals{make(chan os.Signal, 2), make(chan os.Signal, 1)}
+	signal.Notify(s.stop, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(s.reload, syscall.SIGHUP)
+	return s
 }
 
 // run is the life of the process. It returns the exit status; a process that gets it
 // ends, whatever goroutines there are.
-func run(args, env []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
+func run(args, env []string, stdout, stderr io.Writer, asked signals) int {
 	in := config.Input{Args: args, Env: env, Files: config.OS{}}
 	loaded, err := config.Load(in)
 	switch loaded.Action {
@@ -66,7 +75,7 @@ func run(args, env []string, stdout, stderr io.Writer, signals <-chan os.Signal)
 	p := &program{in: in, log: log, level: level, stdout: stdout, stderr: stderr, systemd: notify.FromEnv(env), files: openFiles(), bar: newBar(stderr)}
 	p.loaded.Store(loaded)
 	p.tellConnections()
-	return p.run(signals)
+	return p.run(asked)
 }
 
 // problemsOf is all that is wrong with the settings. Whether there are users is known
@@ -119,7 +128,7 @@ type opened struct {
 }
 
 // run opens the store, serves, and stops.
-func (p *program) run(signals <-chan os.Signal) int {
+func (p *program) run(asked signals) int {
 	defer p.stopProfiles()
 	if err := p.startProfiles(); err != nil {
 		p.log.Error("profiles cannot be served", "err", err)
@@ -133,11 +142,9 @@ func (p *program) run(signals <-chan os.Signal) int {
 	var node *cluster.Node
 	for node == nil {
 		select {
-		case s := <-signals:
-			if s == syscall.SIGHUP {
-				p.log.Warn("settings are not read again before the store is open")
-				continue
-			}
+		case <-asked.reload:
+			p.log.Warn("settings are not read again before the store is open")
+		case s := <-asked.stop:
 			// Nobody was served, and what Open does can be interrupted anywhere: it is
 			// what happens when power fails.
 			p.bar.clear()
@@ -151,7 +158,7 @@ func (p *program) run(signals <-chan os.Signal) int {
 			node = o.node
 		}
 	}
-	return p.serve(node, signals)
+	return p.serve(node, asked)
 }
 
 // openFailed says why there is no node.
@@ -199,7 +206,7 @@ func advice(err error, dir string) string {
 }
 
 // serve answers clients until a signal or a failed listener ends that.
-func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
+func (p *program) serve(n *cluster.Node, asked signals) int {
 	served := make(chan error, 1)
 	go func() { served <- n.Serve() }()
 	p.systemd.Ready("serving")
@@ -210,11 +217,9 @@ func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
 	code := exitOK
 	for stopping := false; !stopping; {
 		select {
-		case s := <-signals:
-			if s == syscall.SIGHUP {
-				p.reload(n)
-				continue
-			}
+		case <-asked.reload:
+			p.reload(n)
+		case s := <-asked.stop:
 			p.log.Info("a signal asks to stop; a second one stops at once", "signal", s.String())
 			stopping = true
 		case err := <-served:
@@ -225,25 +230,20 @@ func (p *program) serve(n *cluster.Node, signals <-chan os.Signal) int {
 	p.systemd.Stopping(p.loaded.Load().ShutdownGrace + closing)
 	stopped := make(chan error, 1)
 	go func() { stopped <- p.shutdown(n) }()
-	for {
-		select {
-		case s := <-signals:
-			if s == syscall.SIGHUP {
-				continue
-			}
-			p.log.Warn("stopped at once: what was acknowledged is as durable as its bucket promises", "signal", s.String())
-			return exitFailed
-		case err := <-stopped:
-			switch {
-			case onlyLate(err):
-				p.log.Warn("some clients did not get their answers within shutdown-grace; the store is closed in order", "err", err)
-			case err != nil:
-				p.log.Error("the store was not closed in order: what was acknowledged is as durable as its bucket promises", "err", err)
-				code = exitFailed
-			}
-			return code
+	select {
+	case s := <-asked.stop:
+		p.log.Warn("stopped at once: what was acknowledged is as durable as its bucket promises", "signal", s.String())
+		return exitFailed
+	case err := <-stopped:
+		switch {
+		case onlyLate(err):
+			p.log.Warn("some clients did not get their answers within shutdown-grace; the store is closed in order", "err", err)
+		case err != nil:
+			p.log.Error("the store was not closed in order: what was acknowledged is as durable as its bucket promises", "err", err)
+			code = exitFailed
 		}
 	}
+	return code
 }
 
 // onlyLate reports whether nothing went wrong but that clients had to be cut off.

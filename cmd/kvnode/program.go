@@ -59,7 +59,7 @@ func (p *program) options() cluster.Options {
 		dir = c.DataDir
 	}
 	return cluster.Options{
-		Dir: dir, Memory: c.Memory,
+		Dir: dir, Memory: c.Memory, OpenFiles: engineFiles(p.files),
 		Bucket:   replica.BucketConfig{Durability: c.Durability, MaxSiblings: c.MaxSiblings},
 		RESP:     cluster.Listen{Addr: c.RESPAddr, TLS: tlsFiles(c.RESP)},
 		HTTP:     cluster.Listen{Addr: c.HTTPAddr, TLS: tlsFiles(c.HTTP)},

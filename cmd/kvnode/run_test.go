@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -148,11 +149,41 @@ func TestUnit(t *testing.T) {
 	}
 }
 
+// Whoever asks to reload without end does not keep anybody from stopping the process.
+func TestStopAmongReloads(t *testing.T) {
+	asked := newSignals()
+	defer signal.Stop(asked.stop)
+	defer signal.Stop(asked.reload)
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(s os.Signal) {
+		t.Helper()
+		if err := self.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond) // signals that wait together are one
+	}
+	for range 20 {
+		send(syscall.SIGHUP)
+	}
+	send(syscall.SIGTERM)
+	select {
+	case <-asked.stop:
+	case <-time.After(nodetest.Patience):
+		t.Fatal("nobody is told to stop")
+	}
+	if len(asked.reload) != 1 {
+		t.Errorf("%d reloads wait", len(asked.reload))
+	}
+}
+
 // Clients leave the store files to write into.
 func TestConnections(t *testing.T) {
 	for _, x := range []struct{ most, files, both, one int }{
-		{16384, 0, 16384, 16384}, {16384, 1 << 20, 16384, 16384}, {16384, 20_000, 4980, 9960}, {100, 20_000, 100, 100},
-		{16384, 1024, 236, 472}, {16384, 100, 5, 10}, {16384, 64, 1, 1},
+		{16384, 0, 16384, 16384}, {16384, 1 << 20, 16384, 16384}, {16384, 20_000, 7480, 14960}, {100, 20_000, 100, 100},
+		{16384, 1024, 364, 728}, {16384, 100, 17, 35}, {16384, 48, 1, 1},
 	} {
 		c := config.Config{RESPAddr: "127.0.0.1:1", HTTPAddr: "127.0.0.1:2", MaxConnections: x.most}
 		if got := connections(&c, x.files); got != x.both {

@@ -96,6 +96,10 @@ var table = []family{
 	{"insecure", gauge, []string{"protocol"}, "1 for each protocol that others reach without TLS or without users", func(s *source, emit emitter) {
 		each([]string{"RESP", "HTTP"}, func(l string) { emit(flag(slices.Contains(s.Insecure, l)), strings.ToLower(l)) })
 	}},
+	{"certificate_expiry_time_seconds", gauge, []string{"protocol"}, "When the certificate of a protocol ends, in seconds since 1970; 0 without TLS", func(s *source, emit emitter) {
+		emit(unix(s.RESPCertificate), "resp")
+		emit(unix(s.HTTPCertificate), "http")
+	}},
 	{"users", gauge, nil, "Users", one(func(s *source) float64 { return float64(s.Users) })},
 	{"roles", gauge, nil, "Roles that were made, without those that are always there", one(func(s *source) float64 { return float64(s.Roles) })},
 	{"slow_requests_total", counter, nil, "Requests that took longer than slow-log-threshold", one(func(s *source) float64 { return float64(s.SlowRequests) })},
