@@ -167,9 +167,13 @@ func TestClockSetBackWhileFull(t *testing.T) {
 	if codes(n.Ready()) != ReasonNoSpace {
 		t.Fatal(n.Ready())
 	}
+	dial(t, n).Want("+OK", "SET k v")
 	clock.ms.Add(-time.Hour.Milliseconds())
 	if codes(n.Ready()) != "" {
 		t.Fatal(n.Ready())
+	}
+	if ahead := n.Metrics().ClockAhead; ahead < time.Hour || ahead > time.Hour+time.Minute {
+		t.Fatal(ahead)
 	}
 }
 

@@ -40,6 +40,10 @@ type Metrics struct {
 	Corruptions      uint64 // that the engine has met
 	StoreFailures    uint64 // requests over RESP that failed for want of space, a failed sync and the like
 	Damaged          uint64 // requests over RESP that met damage, of files or records
+
+	// ClockAhead is how far the timestamps of writes are ahead of the wall clock: up to some
+	// seconds after an unclean end, more if that clock was wrong or was set back.
+	ClockAhead time.Duration
 }
 
 // BucketMetrics tells about a bucket.
@@ -90,7 +94,7 @@ func (n *Node) Metrics() *Metrics {
 			Replayed: n.opened.replayed, Dropped: n.opened.dropped, Took: n.opened.took,
 		},
 		BackgroundErrors: n.trouble.background.Load(), Corruptions: n.trouble.corruptions.Load(), StoreFailures: n.trouble.failures.Load(),
-		Damaged: n.trouble.damaged.Load(),
+		Damaged: n.trouble.damaged.Load(), ClockAhead: n.replica.Clock().Ahead(n.wall()),
 	}
 	if n.httpListen != nil {
 		m.HTTP = n.httpListen.metrics()

@@ -102,6 +102,30 @@ func TestAfter(t *testing.T) {
 	}
 }
 
+// A clock that is ahead of the wall is leased little more, or each start from a lease would
+// put it further ahead; and enough for whoever writes.
+func TestLeaseOfAClockThatIsAhead(t *testing.T) {
+	c := NewClock(At(start+60_000, 0), 0)
+	for range 10 {
+		last := c.Last()
+		bound, due := c.Renewal(start)
+		if !due || bound != At(last.Millis()+100, 0) {
+			t.Fatal(bound, due)
+		}
+		c.Extend(bound)
+		if _, due = c.Renewal(start); due {
+			t.Fatal("due again at once")
+		}
+		if got := now(t, c, start); got != last+1 {
+			t.Fatal(got)
+		}
+		c = NewClock(bound, 0) // a crash
+	}
+	if ahead := c.Ahead(start); ahead > 61*time.Second {
+		t.Fatal(ahead)
+	}
+}
+
 func TestLease(t *testing.T) {
 	c := NewClock(0, 0)
 	if _, err := c.Now(start); !errors.Is(err, ErrLease) {
