@@ -237,6 +237,9 @@ func (c *call) ttl() (int64, error) {
 
 // writeHeaders fills in what the headers say of a write.
 func (c *call) writeHeaders(op *Operation, w *Write) (err error) {
+	if op.Kind != Put && c.r.Header.Get(wire.HeaderTTL) != "" {
+		return wire.Errorf(wire.BadRequest, "only a value that is put has a time to live").WithHint("an increment leaves the expiry that there is")
+	}
 	if op.Context, err = c.header(wire.HeaderContext); err != nil {
 		return err
 	}
@@ -347,12 +350,12 @@ func postKey(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.r.Header.Get(wire.HeaderContext) != "" {
+		return wire.Errorf(wire.BadRequest, "an increment replaces what it has read itself: it takes no context")
+	}
 	op, w := Operation{Kind: Increment, Key: key}, Write{}
 	if err := c.writeHeaders(&op, &w); err != nil {
 		return err
-	}
-	if op.Context != "" {
-		return wire.Errorf(wire.BadRequest, "an increment replaces what it has read itself: it takes no context")
 	}
 	if err := c.needKey(op.verbs(), bucket, key); err != nil {
 		return err

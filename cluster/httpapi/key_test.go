@@ -145,6 +145,20 @@ func TestSiblings(t *testing.T) {
 	s.do("GET", keys+"k", "").value("blind")
 }
 
+// A time to live that would have no effect is refused, in a header as in the query.
+func TestOnlyPutsHaveATimeToLive(t *testing.T) {
+	s := newServer(t, nil)
+	s.do("POST", keys+"n", `{"increment":1}`, "Ringwood-TTL: 60").is(400, wire.BadRequest)
+	s.do("POST", keys+"n?ttl=60", `{"increment":1}`).is(400, wire.BadRequest)
+	s.do("GET", keys+"n", "").is(404)
+	s.do("PUT", keys+"n", "1", "Ringwood-TTL: 60").is(204)
+	s.do("DELETE", keys+"n", "", "Ringwood-TTL: 60").is(400, wire.BadRequest)
+	s.do("POST", keys+"n", `{"increment":1}`).is(200)
+	if got := s.do("GET", keys+"n", "").value("2").Header.Get("Ringwood-TTL"); got != "60" {
+		t.Errorf("the expiry of an increment is %q", got)
+	}
+}
+
 func TestDeletedKeysHaveAContext(t *testing.T) {
 	s := newServer(t, nil)
 	s.do("PUT", keys+"k", "v").is(204)

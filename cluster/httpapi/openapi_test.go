@@ -308,3 +308,46 @@ func TestOpenAPIRoutes(t *testing.T) {
 		t.Errorf("the document is served as %d", got.StatusCode)
 	}
 }
+
+// TestOpenAPIParameters sees that each operation takes the parameters and headers that the
+// document has for it, and none that it has for others.
+func TestOpenAPIParameters(t *testing.T) {
+	d := document(t)
+	type parameter struct{ Name, In string }
+	of := make(map[string][]parameter) // by method and path
+	all := map[parameter]bool{{"other", "query"}: true}
+	for _, r := range d.routes {
+		for _, raw := range r.op.Parameters {
+			var p parameter
+			must(t, json.Unmarshal(raw, &p))
+			if p.In == "query" || p.In == "header" {
+				of[r.method+" "+r.path] = append(of[r.method+" "+r.path], p)
+				all[p] = true
+			}
+		}
+	}
+	s := newServer(t, nil)
+	for _, r := range d.routes {
+		name := r.method + " " + r.path
+		for p := range all {
+			path, headers := fill(r.path), []string{}
+			if p.In == "query" {
+				path += "?" + p.Name + "=%00" // is impossible, so that nothing happens
+			} else {
+				headers = []string{p.Name + ": \x7f", p.Name + ": \x7f"}
+			}
+			got := s.do(r.method, path, sample[name], headers...)
+			taken := !strings.Contains(got.text, "there is no parameter")
+			if p.In == "header" {
+				taken = got.StatusCode == 400 && strings.Contains(got.text, p.Name) && !strings.Contains(got.text, "in a batch")
+			}
+			if want := slices.Contains(of[name], p); taken != want {
+				t.Errorf("%s takes the %s %s: %v; the document: %v (%d %s)", name, p.In, p.Name, taken, want, got.StatusCode, got.text)
+			}
+			if got.StatusCode < 300 { // something may have happened
+				must(t, s.r.Close())
+				s = newServer(t, nil)
+			}
+		}
+	}
+}
