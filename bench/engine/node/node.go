@@ -251,7 +251,7 @@ func (s *store) Usage() (u engine.Usage, err error) {
 }
 
 const (
-	restTick  = 100 * time.Millisecond
+	restTick  = 30 * time.Millisecond
 	restTimes = 3 // ticks in a row
 	// restLimit is how long a node may go on working after the last write.
 	restLimit = 30 * time.Minute
