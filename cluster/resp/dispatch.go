@@ -47,8 +47,8 @@ func (c *conn) request(args [][]byte) {
 		c.last = true
 		return
 	}
-	if c.tracking.On {
-		c.s.Commit()
+	if c.tracking.Tracks() {
+		c.s.Commit() // what is read now is answered at once
 	}
 	cmd, err := c.srv.table.Resolve(args)
 	if err == nil {

@@ -298,6 +298,30 @@ func TestFailedWrite(t *testing.T) {
 	}
 }
 
+// A command that fails makes those before it run once more, and not each of them again
+// and again.
+func TestFailedWriteIsCheap(t *testing.T) {
+	store := memstore.New(16)
+	var writes atomic.Int64
+	store.Write = func(k exec.Key) error {
+		writes.Add(1)
+		if string(k.Name) == "bad" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	_, addr := start(t, store, Options{})
+	c := resptest.Dial(t, "tcp", addr)
+	lines := append(slices.Repeat([]string{"INCR a"}, 100), "SET bad 1")
+	replies := pipeline(c, append(lines, lines...)...)
+	if got := strings.Join(slices.Compact(append(replies[99:103:103], replies[200:]...)), " "); got != "100 -ERR internal error, the server's log has more 101 102 200 -ERR internal error, the server's log has more" {
+		t.Errorf("got %s", got)
+	}
+	if n := writes.Load(); n > 1000 {
+		t.Errorf("%d writes of 202 commands", n)
+	}
+}
+
 // What a client has sent is given up when its connection is ended: otherwise one EXEC
 // would hold its keys, and the end of the server, for as long as it likes.
 func TestEndedConnection(t *testing.T) {

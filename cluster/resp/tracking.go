@@ -27,7 +27,7 @@ func (c *conn) track(cmd *command.Command, args [][]byte) {
 
 // tracks reports whether the keys of a command are tracked.
 func (c *conn) tracks(cmd *command.Command) bool {
-	return c.tracking.On && cmd.Flags&command.ReadOnly != 0 && c.tracking.Tracks()
+	return cmd.Flags&command.ReadOnly != 0 && c.tracking.Tracks()
 }
 
 // invalidate goes behind the reply of each request of a client that tracks.

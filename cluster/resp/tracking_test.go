@@ -2,6 +2,8 @@ package resp
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/resptest"
@@ -10,7 +12,7 @@ import (
 // A client that tracks keys is told behind each reply that they have changed: it caches
 // nothing, and nothing that is wrong.
 func TestTracking(t *testing.T) {
-	_, c, _ := serve(t, Options{})
+	_, c, store := serve(t, Options{})
 	send := func(lines string, replies ...string) {
 		t.Helper()
 		c.Write([]byte(lines))
@@ -42,6 +44,13 @@ func TestTracking(t *testing.T) {
 		"+OK", "+OK", "+QUEUED", "+QUEUED", `[-1 "3"]`, told(`"a" "a"`), "+OK", "+QUEUED", `["3"]`, "+PONG")
 	send("CLIENT TRACKING OFF\r\nCLIENT TRACKING ON OPTOUT\r\nGET a\r\nCLIENT CACHING NO\r\nGET a\r\nPING\r\n",
 		"+OK", "+OK", `"3"`, told(`"a"`), "+OK", `"3"`, "+PONG")
+	// Where nothing is tracked, a pipeline is one commit.
+	send("CLIENT TRACKING OFF\r\nCLIENT TRACKING ON OPTIN\r\n", "+OK", "+OK")
+	before := store.Commits()
+	send(strings.Repeat("SET a 4\r\n", 20), slices.Repeat([]string{"+OK"}, 20)...)
+	if n := store.Commits() - before; n > 5 {
+		t.Errorf("%d commits", n)
+	}
 	// What cannot be had.
 	send("CLIENT TRACKING ON BCAST\r\nCLIENT TRACKING ON REDIRECT 1\r\n",
 		"-ERR BCAST is not supported", "-ERR REDIRECT is not supported")

@@ -39,9 +39,9 @@
 //
 // A group runs when nothing more has arrived, when it has many commands or bytes
 // (Options), and before each command that is about something else than keys. Where its
-// replies become many, it is committed in parts. A value that is too large to hold back
+// replies or what it holds become many bytes, it is committed in parts. A value that is too large to hold back
 // is read again, alone, when the writes before it are committed. A command whose write
-// the Store refuses fails alone: the others are run once more, one by one, which no
+// the Store refuses fails alone: the others are run once more, without it, which no
 // client can tell from a pipeline that arrived in pieces; likewise where the Store has
 // no transaction over all keys of the group (CROSSSLOT).
 //

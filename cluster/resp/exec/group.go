@@ -19,6 +19,7 @@ type groupState struct {
 	from, to, end int
 	mark          wire.Mark // of their replies
 	large         bool      // commands[to] is to run alone
+	failed        int       // after an error: the transaction may do up to here
 }
 
 // grouped is a command of a group, its arguments and keys as bounds in the group's.
@@ -111,17 +112,19 @@ func (s *Session) transact(end int) {
 	g := &s.group
 	g.mark = s.w.Hold()
 	g.to, g.end = end, end
+	g.failed = g.from + (end-g.from)/2
 	first := &g.commands[g.from]
 	err := s.update(g.keys[first.keys:g.commands[end-1].keysEnd], s.body)
 	switch {
 	case err == nil:
 		// g.to says how far it came.
 	case end > g.from+1 && (errors.Is(err, s.failure) || isCrossSlot(err)):
-		// Nothing is written. One by one, only those fail that have to.
+		// Nothing is written. What is before the command that failed goes first, and then that
+		// command alone: only those fail that have to.
 		s.w.Cut(g.mark)
 		s.w.Release()
 		g.large = false
-		s.transact(g.from + 1)
+		s.transact(max(g.failed, g.from+1))
 		return
 	default:
 		told := s.told(first.command, err)
@@ -166,6 +169,7 @@ func (s *Session) runGroup(tx Txn) error {
 		s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
 		c.ran = s.answer(c.command, c.entry, g.args[c.args:c.argsEnd])
 		if s.failure != nil {
+			g.failed = i
 			return s.failure
 		}
 		if c.ran.Err == errTooLarge {
