@@ -40,6 +40,10 @@
 // to about 128 KiB for a connection, are not charged. A request that finds the budget
 // used up ends its connection with an error; a value that does is answered with -OOM.
 //
+// How long a value is shows when it has been read, also where only its length is asked
+// for. So no more values are read at a time, over all connections, than the budget has
+// room for if each is as long as possible: MaxMemory over MaxValue, 4 to 64.
+//
 // # Ending
 //
 // Shutdown accepts no more, answers what arrives within a short grace, commits, flushes
