@@ -410,6 +410,16 @@ func (s *slowStore) Stat(k exec.Key, now int64) (exec.Info, error) {
 	return s.Store.Stat(k, now)
 }
 
+func (s *slowStore) Scan(db int, cursor uint64, count int, now int64, visit func([]byte) error) (uint64, error) {
+	defer s.read()()
+	return s.Store.Scan(db, cursor, count, now, visit)
+}
+
+func (s *slowStore) RandomKey(dst []byte, db int, now int64) ([]byte, bool, error) {
+	defer s.read()()
+	return s.Store.RandomKey(dst, db, now)
+}
+
 // However many clients ask for large values at once, only as many are read before they
 // are charged as there is memory for.
 func TestReadsAtOnce(t *testing.T) {
@@ -425,15 +435,18 @@ func TestReadsAtOnce(t *testing.T) {
 	for range 40 {
 		clients = append(clients, resptest.Dial(t, "tcp", l.Addr().String()))
 	}
-	for _, c := range clients {
-		c.Write([]byte("STRLEN k\r\nGET k\r\nSTRLEN k\r\n"))
-	}
-	for _, c := range clients {
-		for range 3 {
-			c.Reply()
+	for _, lines := range []string{"STRLEN k\r\nGET k\r\nSTRLEN k\r\n", "SCAN 0\r\nKEYS *\r\nRANDOMKEY\r\n"} {
+		store.most.Store(0)
+		for _, c := range clients {
+			c.Write([]byte(lines))
 		}
-	}
-	if n := store.most.Load(); n > 6 || n < 2 {
-		t.Errorf("%d reads at once", n)
+		for _, c := range clients {
+			for range 3 {
+				c.Reply()
+			}
+		}
+		if n := store.most.Load(); n > 6 || n < 2 {
+			t.Errorf("%q: %d reads at once", lines, n)
+		}
 	}
 }
