@@ -35,10 +35,15 @@
 // up to a fifth of a second late.
 //
 // The bytes of requests that have arrived in part, commands that MULTI keeps, large
-// values in flight, what a transaction reads and computes, and held replies are charged to one budget for all connections, and
-// the replies that one client has waiting are limited on their own. Small amounts, up
-// to about 128 KiB for a connection, are not charged. A request that finds the budget
-// used up ends its connection with an error; a value that does is answered with -OOM.
+// values in flight, what a transaction reads and computes, and held replies are charged
+// to one budget for all connections, and the replies that one client has waiting are
+// limited on their own. Small amounts, up to about 128 KiB for a connection, are not
+// charged. A request that finds the budget used up ends its connection with an error; a
+// value that does is answered with -OOM.
+//
+// How long a value is shows when it has been read, also where only its length is asked
+// for. So no more values are read at a time, over all connections, than the budget has
+// room for if each is as long as possible: MaxMemory over MaxValue, 4 to 64.
 //
 // # Ending
 //

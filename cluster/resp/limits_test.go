@@ -7,9 +7,11 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
 	"github.com/ringwood-kv/ringwood/cluster/resp/internal/memstore"
 	"github.com/ringwood-kv/ringwood/cluster/resp/resptest"
 )
@@ -381,5 +383,70 @@ func TestIdleMemory(t *testing.T) {
 	}
 	if m := srv.Metrics(); m.Memory != 0 {
 		t.Errorf("%d bytes are charged for ever", m.Memory)
+	}
+}
+
+// slowStore takes its time for a read, and counts how many there are at once.
+type slowStore struct {
+	*memstore.Store
+	now, most atomic.Int64
+}
+
+func (s *slowStore) read() func() {
+	n := s.now.Add(1)
+	for m := s.most.Load(); n > m && !s.most.CompareAndSwap(m, n); m = s.most.Load() {
+	}
+	time.Sleep(2 * time.Millisecond)
+	return func() { s.now.Add(-1) }
+}
+
+func (s *slowStore) Get(dst []byte, k exec.Key, now int64) ([]byte, exec.Info, error) {
+	defer s.read()()
+	return s.Store.Get(dst, k, now)
+}
+
+func (s *slowStore) Stat(k exec.Key, now int64) (exec.Info, error) {
+	defer s.read()()
+	return s.Store.Stat(k, now)
+}
+
+func (s *slowStore) Scan(db int, cursor uint64, count int, now int64, visit func([]byte) error) (uint64, error) {
+	defer s.read()()
+	return s.Store.Scan(db, cursor, count, now, visit)
+}
+
+func (s *slowStore) RandomKey(dst []byte, db int, now int64) ([]byte, bool, error) {
+	defer s.read()()
+	return s.Store.RandomKey(dst, db, now)
+}
+
+// However many clients ask for large values at once, only as many are read before they
+// are charged as there is memory for.
+func TestReadsAtOnce(t *testing.T) {
+	store := &slowStore{Store: memstore.New(16)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := New(store, Options{MaxMemory: 6 << 20, MaxValue: 1 << 20})
+	defer srv.Close()
+	go srv.Serve(l)
+	var clients []*resptest.Client
+	for range 40 {
+		clients = append(clients, resptest.Dial(t, "tcp", l.Addr().String()))
+	}
+	for _, lines := range []string{"STRLEN k\r\nGET k\r\nSTRLEN k\r\n", "SCAN 0\r\nKEYS *\r\nRANDOMKEY\r\n"} {
+		store.most.Store(0)
+		for _, c := range clients {
+			c.Write([]byte(lines))
+		}
+		for _, c := range clients {
+			for range 3 {
+				c.Reply()
+			}
+		}
+		if n := store.most.Load(); n > 6 || n < 2 {
+			t.Errorf("%q: %d reads at once", lines, n)
+		}
 	}
 }

@@ -50,7 +50,8 @@ type Options struct {
 	// of a pipeline. Default 256 MiB.
 	MaxOutput int
 	// MaxMemory is the bytes of requests and replies in flight of all clients. Default
-	// 1 GiB.
+	// 1 GiB. Values that are being read take as much once more at most, if it is at least
+	// four times MaxValue.
 	MaxMemory int64
 
 	// GroupCommands and GroupBytes end a group of a pipeline, see exec.Options.

@@ -47,6 +47,13 @@ type Server struct {
 	wg        sync.WaitGroup
 }
 
+// Values that are read at a time take no more than MaxMemory together, before they are
+// charged to it. Fewer than minReads would have clients wait for each other's disk reads.
+const (
+	minReads = 4
+	maxReads = 64
+)
+
 // New returns a server of a store. It serves nothing yet, and has one goroutine, which
 // Shutdown or Close ends.
 func New(store exec.Store, o Options) *Server {
@@ -65,7 +72,7 @@ func New(store exec.Store, o Options) *Server {
 	s.exec = exec.New(s.table, store, exec.Options{
 		Databases: o.Databases, MaxKey: o.MaxKey, MaxValue: o.MaxValue,
 		GroupCommands: o.GroupCommands, GroupBytes: o.GroupBytes,
-		Memory: &s.memory, Clock: clock, Report: s.report,
+		Memory: &s.memory, Reads: int(min(maxReads, max(minReads, o.MaxMemory/int64(o.MaxValue)))), Clock: clock, Report: s.report,
 	})
 	s.run = handlers(s.table)
 	s.counters.perCommand = make([]commandCounters, len(s.table.Commands()))

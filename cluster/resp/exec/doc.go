@@ -39,11 +39,11 @@
 //
 // A group runs when nothing more has arrived, when it has many commands or bytes
 // (Options), and before each command that is about something else than keys. Where its
-// replies or what it holds become many bytes, it is committed in parts. A value that is too large to hold back
-// is read again, alone, when the writes before it are committed. A command whose write
-// the Store refuses fails alone: the others are run once more, without it, which no
-// client can tell from a pipeline that arrived in pieces; likewise where the Store has
-// no transaction over all keys of the group (CROSSSLOT).
+// replies become many bytes, or what it holds in memory, it is committed in parts. A
+// value that is too large to hold back is read again, alone, when the writes before it
+// are committed. A command whose write the Store refuses fails alone: the others are run
+// once more, without it, which no client can tell from a pipeline that arrived in pieces;
+// likewise where the Store has no transaction over all keys of the group (CROSSSLOT).
 //
 // A Store may run a transaction several times: what a command does beside its writes is
 // its reply, and that is taken back before.

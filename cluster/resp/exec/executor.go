@@ -27,6 +27,10 @@ type Options struct {
 	// what a transaction keeps beyond that: the records that it has read and the values
 	// that were computed. Nil for no limit.
 	Memory Memory
+	// Reads is how many values may be on their way from the Store at a time, over all
+	// sessions: Memory is asked when their lengths are known. As many go through the names
+	// of keys. 0 for no limit.
+	Reads int
 	// Clock measures how long commands take, for the observer of a session. Nil: they
 	// are not measured.
 	Clock func() time.Time
@@ -62,6 +66,8 @@ type Executor struct {
 	store   Store
 	opts    Options
 	entries []entry // by the ID of the command
+	gate    *gate   // for values
+	scans   *gate   // for names, which a Store may have to read the values for
 }
 
 // entry is what the executor knows of a command.
@@ -96,7 +102,7 @@ const (
 // New returns an Executor of the commands of a table.
 func New(t *command.Table, store Store, o Options) *Executor {
 	o.setDefaults()
-	x := &Executor{store: store, opts: o, entries: make([]entry, len(t.Commands()))}
+	x := &Executor{store: store, opts: o, entries: make([]entry, len(t.Commands())), gate: newGate(o.Reads), scans: newGate(o.Reads)}
 	for name, run := range handlers() {
 		c := t.Find(name)
 		x.entries[c.ID] = entry{run: run, writes: c.Flags&command.Write != 0}

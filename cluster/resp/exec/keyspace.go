@@ -70,7 +70,7 @@ func keys(s *Session, args [][]byte) error {
 	}
 	for cursor := uint64(0); ; {
 		var err error
-		cursor, err = s.x.store.Scan(s.DB, cursor, keysPortion, s.Now, visit)
+		cursor, err = s.names(cursor, keysPortion, visit)
 		if err == nil && s.ended() {
 			err = errEnded
 		}
@@ -87,6 +87,20 @@ func keys(s *Session, args [][]byte) error {
 	return nil
 }
 
+// names is Scan of the Store in the database of the session. The visit waits for nobody.
+func (s *Session) names(cursor uint64, count int, visit func([]byte) error) (next uint64, err error) {
+	s.x.scans.enter()
+	defer s.x.scans.leave()
+	return s.x.store.Scan(s.DB, cursor, count, s.Now, visit)
+}
+
+// someName is RandomKey of the Store.
+func (s *Session) someName() (name []byte, ok bool, err error) {
+	s.x.scans.enter()
+	defer s.x.scans.leave()
+	return s.x.store.RandomKey(s.val[:0], s.DB, s.Now)
+}
+
 func scan(s *Session, args [][]byte) error {
 	r, err := option.ParseScan(args)
 	if err != nil {
@@ -99,7 +113,7 @@ func scan(s *Session, args [][]byte) error {
 		}
 	}
 	names, ends, room := s.tmp[:0], s.ends[:0], KeepBuffer
-	next, err := s.x.store.Scan(s.DB, r.Cursor, int(min(r.Count, maxScanCount)), s.Now, func(name []byte) error {
+	next, err := s.names(r.Cursor, int(min(r.Count, maxScanCount)), func(name []byte) error {
 		ok, err := m.match(name)
 		if err != nil || !ok || !r.IsType("STRING") || !s.visible(name) {
 			return err
@@ -134,7 +148,7 @@ func scan(s *Session, args [][]byte) error {
 
 func randomKey(s *Session, _ [][]byte) error {
 	for range randomRetries {
-		name, ok, err := s.x.store.RandomKey(s.val[:0], s.DB, s.Now)
+		name, ok, err := s.someName()
 		if err != nil {
 			return err
 		}

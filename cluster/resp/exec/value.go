@@ -11,6 +11,8 @@ const smallValue = 1 << 10
 // read gets the value of the i-th key of the request into the buffer of the session:
 // it is valid until the next read of the same command, or the next command.
 func (s *Session) read(i int) (v []byte, info Info, err error) {
+	s.x.gate.enter()
+	defer s.x.gate.leave()
 	if s.tx != nil {
 		if v, info, err = s.tx.Get(s.val[:0], s.base+i); err == nil {
 			err = s.hold()
@@ -21,20 +23,24 @@ func (s *Session) read(i int) (v []byte, info Info, err error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
+	if err = s.charge(cap(v)); err != nil {
+		return nil, Info{}, err
+	}
 	s.val = v
-	return v, info, s.charge(cap(v))
+	return v, info, nil
 }
 
-// stat is read without the value.
-func (s *Session) stat(i int) (Info, error) {
-	if s.tx != nil {
-		info, err := s.tx.Stat(s.base + i)
-		if err == nil {
-			err = s.hold()
-		}
-		return info, err
+// stat is read without the value. The Store may have to read that all the same.
+func (s *Session) stat(i int) (info Info, err error) {
+	s.x.gate.enter()
+	defer s.x.gate.leave()
+	if s.tx == nil {
+		return s.x.store.Stat(s.keys[i], s.Now)
 	}
-	return s.x.store.Stat(s.keys[i], s.Now)
+	if info, err = s.tx.Stat(s.base + i); err == nil {
+		err = s.hold()
+	}
+	return info, err
 }
 
 // put sets the i-th key of the request to an argument of it.
@@ -42,11 +48,23 @@ func (s *Session) put(i int, value []byte, info Info) error {
 	if info.ExpireAt != 0 && info.ExpireAt < s.Now {
 		return s.remove(i)
 	}
-	err := s.tx.Put(s.base+i, value, info)
-	if err == nil {
-		err = s.hold() // the record that was there
+	info.Exists = true
+	return s.wrote(s.write(i, value, info))
+}
+
+// write is what put and remove do: both read the record that was there.
+func (s *Session) write(i int, value []byte, info Info) (err error) {
+	s.x.gate.enter()
+	defer s.x.gate.leave()
+	if info.Exists {
+		err = s.tx.Put(s.base+i, value, info)
+	} else {
+		err = s.tx.Delete(s.base + i)
 	}
-	return s.wrote(err)
+	if err == nil {
+		err = s.hold()
+	}
+	return err
 }
 
 // putOwn is put for a value in a buffer of the session. The transaction needs it until
@@ -64,13 +82,7 @@ func (s *Session) putOwn(i int, value []byte, info Info) error {
 }
 
 // remove deletes the i-th key of the request.
-func (s *Session) remove(i int) error {
-	err := s.tx.Delete(s.base + i)
-	if err == nil {
-		err = s.hold()
-	}
-	return s.wrote(err)
-}
+func (s *Session) remove(i int) error { return s.wrote(s.write(i, nil, Info{})) }
 
 // wrote notes an error of a write: the command may have done a part of its work, so
 // that the transaction must not be committed.
