@@ -69,6 +69,10 @@ type Node struct {
 }
 
 // The phases of a node, in their order.
+// rowCacheShare of the engine's memory is for its row cache: a server's clients read, and
+// write after a read, what they did just before.
+const rowCacheShare = 8
+
 const (
 	phaseOpening int32 = iota
 	phaseOpen
@@ -161,7 +165,7 @@ func (n *Node) abandon() error {
 
 func (n *Node) openReplica() error {
 	o := &replica.Options{
-		Engine: lsm.Options{Memory: n.opts.Memory, MaxOpenFiles: n.opts.OpenFiles, FS: n.opts.FS, Clock: n.opts.Clock, Logger: n.log, Events: n.engineEvent},
+		Engine: lsm.Options{Memory: n.opts.Memory, RowCache: n.opts.Memory / rowCacheShare, MaxOpenFiles: n.opts.OpenFiles, FS: n.opts.FS, Clock: n.opts.Clock, Logger: n.log, Events: n.engineEvent},
 		Random: n.opts.Random,
 		Create: replica.Creation{Partitions: n.opts.Partitions, Bucket: n.opts.Bucket},
 	}

@@ -20,6 +20,7 @@ type Batch struct {
 	count uint32
 	need  int   // arena bytes that the operations take at most
 	err   error // the first bad operation; Commit returns it
+	span  bool  // there are range tombstones
 
 	commit commitReq
 }
@@ -82,6 +83,7 @@ func (b *Batch) DeleteRange(start, end []byte) error {
 		return nil
 	}
 	b.add(base.KindRangeDelete, start, nil, end)
+	b.span = true
 	return nil
 }
 
@@ -94,7 +96,7 @@ func (b *Batch) Size() int { return len(b.ops) }
 // Reset empties the batch for reuse. A batch given to CommitAsync may be reset
 // after its callback was called.
 func (b *Batch) Reset() {
-	b.ops, b.count, b.need, b.err = b.ops[:0], 0, 0, nil
+	b.ops, b.count, b.need, b.err, b.span = b.ops[:0], 0, 0, nil, false
 }
 
 func (b *Batch) check(key []byte, valueLen int) error {

@@ -31,6 +31,7 @@ type pipeline struct {
 	parts     [][]byte
 	header    []byte
 	lastGroup int
+	rowKeys   uint64 // written since the row cache was last looked at
 }
 
 // commitReq is what a batch needs while it waits in the queue.
@@ -310,7 +311,9 @@ func (db *DB) writeGroup(group []*Batch) error {
 	}
 	db.lastSeq = seq - 1
 	db.dead.written(group)
+	change := db.beginRows(group, count)
 	db.visible.Store(uint64(db.lastSeq))
+	db.endRows(group, change)
 	db.stats.commit(group, size, count)
 	return nil
 }

@@ -56,7 +56,7 @@ func crowdTime() time.Duration {
 func openCrowd(t *testing.T) (*lsm.DB, vfs.FS) {
 	t.Helper()
 	sys := vfs.NewMem()
-	o := &lsm.Options{FS: sys, Durability: lsm.None, CompactionConcurrency: 2, MaxOpenFiles: 16}
+	o := &lsm.Options{FS: sys, Durability: lsm.None, CompactionConcurrency: 2, MaxOpenFiles: 16, RowCache: 256 << 10}
 	db, err := lsm.OpenShaped("/db", o, lsm.Shape{Memory: 2 << 20, Memtable: 32 << 10, Table: 16 << 10, BaseLevel: 64 << 10, Fanout: 3})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })

@@ -13,6 +13,7 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/cache"
 	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rows"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
@@ -32,6 +33,7 @@ type DB struct {
 	reclaim reclaimer
 	files   fileRefs
 	cache   *cache.Cache
+	rows    *rows.Cache // nil in a read-only store, and without Options.RowCache
 	reads   sstable.Stats
 	stats   counters
 

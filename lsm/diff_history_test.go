@@ -284,6 +284,7 @@ func (h *differ) options() *lsm.Options {
 		CompactionConcurrency: 1 + r.IntN(3),
 		MaxOpenFiles:          []int{16, 20, 1000}[r.IntN(3)],
 		BlobThreshold:         []int{-1, 0, 32, 80, 1000}[r.IntN(5)],
+		RowCache:              []int64{0, 256 << 10, 1 << 20}[r.IntN(3)],
 	}
 	for range r.IntN(4) {
 		o.Compression = append(o.Compression, lsm.Compression(r.IntN(2)))

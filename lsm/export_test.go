@@ -25,7 +25,7 @@ type Shape struct {
 func OpenShaped(dir string, o *Options, s Shape) (*DB, error) {
 	return open(dir, o, func(db *DB) {
 		if s.Memory > 0 {
-			db.plan = planMemory(s.Memory, db.opts.CompactionConcurrency)
+			db.plan = planMemory(s.Memory, 0, db.opts.CompactionConcurrency)
 		}
 		if s.Memtable > 0 {
 			db.plan.memtable = s.Memtable
@@ -132,4 +132,16 @@ func Alone(t testing.TB) {
 	if RaceEnabled && testing.Short() {
 		t.Skip("one goroutine")
 	}
+}
+
+// RowsOn reports whether the leader announces what it writes to the row cache.
+func (db *DB) RowsOn() bool { return db.rows.On() }
+
+// GetAcross is Get, and runs between when the state is taken and before the row cache is
+// asked.
+func (db *DB) GetAcross(key []byte, between func()) ([]byte, error) {
+	s := db.acquire()
+	defer s.release()
+	between()
+	return db.getNewest(nil, key, s)
 }

@@ -16,6 +16,8 @@ type view struct {
 	seq   base.SeqNum
 	now   int64 // 0 = not asked yet
 
+	plain bool // the value that was found lies in memory and never expires
+
 	// readers, if not nil, is held so that open readers of tables stay, and state by
 	// holdMemory. An old state that was held for them would keep all that are opened and
 	// closed again from its time on.
@@ -50,8 +52,7 @@ func (db *DB) AppendGet(dst, key []byte) ([]byte, error) {
 	if s == nil {
 		return dst, ErrClosed
 	}
-	v := view{state: s, seq: base.SeqNum(db.visible.Load())}
-	dst, err := db.get(dst, key, &v, true)
+	dst, err := db.getNewest(dst, key, s)
 	s.release()
 	return dst, err
 }
@@ -215,5 +216,6 @@ func (db *DB) finishGet(dst, key, value []byte, t base.Trailer, covered base.Seq
 	if dst == nil {
 		dst = make([]byte, 0, len(value))
 	}
+	v.plain = !kind.TTL()
 	return append(dst, value...), nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/ringwood-kv/ringwood/lsm/internal/rows"
 )
 
 // memoryPlan divides Options.Memory. Memtables, filters and indexes take what they
@@ -21,7 +23,7 @@ const (
 	defaultMemory = 256 << 20
 )
 
-func planMemory(total int64, compactions int) memoryPlan {
+func planMemory(total, rowCache int64, compactions int) memoryPlan {
 	p := memoryPlan{total: total, sealed: 2}
 	p.memtable = min(max(total/8, 512<<10), 128<<20)
 	// Each job holds a read-ahead buffer for every source and the buffers of its output,
@@ -29,7 +31,7 @@ func planMemory(total int64, compactions int) memoryPlan {
 	p.reserve = min(total/8, 16<<20+int64(1+compactions)*8<<20)
 	// Most of what is left, if need be: a lookup that has to open a reader again pays for
 	// fifty blocks.
-	p.metadata = max(total/4, (total-p.reserve-2*p.memtable)/8*7)
+	p.metadata = max(total/4, (total-rowCache-p.reserve-2*p.memtable)/8*7)
 	return p
 }
 
@@ -44,7 +46,7 @@ func (db *DB) resizeCache(coming int64) {
 	if !db.opts.ReadOnly {
 		mem = max(mem, 2*db.plan.memtable)
 	}
-	left := db.plan.total - db.plan.reserve - mem - meta
+	left := db.plan.total - db.plan.reserve - db.rows.Capacity() - mem - meta
 	// The remainder is rounded, so that opening one small table moves nothing.
 	left = max(left, db.plan.total/32) &^ (1<<20 - 1)
 	if db.cacheSize.Swap(left) != left {
@@ -66,6 +68,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if out.Memory < minMemory {
 		return bad("Memory is %d bytes, at least %d are needed", out.Memory, minMemory)
+	}
+	if r := out.RowCache; r != 0 && (r < rows.MinCapacity || r > out.Memory/2) {
+		return bad("RowCache is %d bytes, want %d to half of Memory, which is %d, or 0 for none", r, rows.MinCapacity, out.Memory/2)
 	}
 	if out.Durability > None {
 		return bad("Durability is %d, want Sync, OS or None", out.Durability)

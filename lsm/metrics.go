@@ -69,7 +69,8 @@ type Metrics struct {
 	BackgroundErrors, Corruptions            int64
 	BlockReads, TableBytesRead               int64 // from files, by lookups and iterators and compactions
 	FilterProbes, FilterNegatives            int64
-	CacheHits, CacheMisses                   int64
+	CacheHits, CacheMisses                   int64 // of blocks
+	RowHits, RowMisses                       int64 // of the row cache: single reads of the newest moment, once it is in use
 	OpenTables, OpenIterators, OpenSnapshots int
 	FiltersLeftOut                           int // tables among OpenTables without their filter, for want of memory
 	SealedMemtables                          int
@@ -83,7 +84,8 @@ type Metrics struct {
 	Memory struct {
 		Budget    int64
 		Memtables int64 // reserved for memtables, those that only iterators keep included
-		Cache     int64
+		Cache     int64 // blocks
+		Rows      int64 // the row cache
 		Tables    int64 // filters and indexes of open tables
 		Buffers   int64 // of iterators and compactions that read ahead
 		Total     int64
@@ -124,6 +126,8 @@ func (db *DB) Metrics() *Metrics {
 	}
 	cs := db.cache.Stats()
 	m.CacheHits, m.CacheMisses, m.Memory.Cache = cs.Hits, cs.Misses, cs.Used
+	rs := db.rows.Stats()
+	m.RowHits, m.RowMisses, m.Memory.Rows = rs.Hits, rs.Misses, rs.Used
 	m.Memory.Budget = db.opts.Memory
 	db.readers.mu.Lock()
 	m.OpenTables = len(db.readers.ring)
@@ -145,7 +149,7 @@ func (db *DB) Metrics() *Metrics {
 	if s := db.state.Load(); s != nil {
 		m.addState(s, db.shape)
 	}
-	m.Memory.Total = m.Memory.Memtables + m.Memory.Cache + m.Memory.Tables + m.Memory.Buffers
+	m.Memory.Total = m.Memory.Memtables + m.Memory.Cache + m.Memory.Rows + m.Memory.Tables + m.Memory.Buffers
 	return m
 }
 
@@ -211,8 +215,11 @@ func (m *Metrics) String() string {
 	line("stalls", "%d for %v; writers slowed down for %v", m.Stalls, m.StallTime.Round(time.Millisecond), m.DelayTime.Round(time.Millisecond))
 	line("reads", "%d blocks, %s from tables; filters ended %d of %d probes", m.BlockReads, humanBytes(m.TableBytesRead), m.FilterNegatives, m.FilterProbes)
 	line("cache", "%d hits, %d misses", m.CacheHits, m.CacheMisses)
-	line("memory", "%s of %s: memtables %s, cache %s, tables %s, buffers %s", humanBytes(m.Memory.Total), humanBytes(m.Memory.Budget),
-		humanBytes(m.Memory.Memtables), humanBytes(m.Memory.Cache), humanBytes(m.Memory.Tables), humanBytes(m.Memory.Buffers))
+	if m.Memory.Rows > 0 {
+		line("row cache", "%d hits, %d misses", m.RowHits, m.RowMisses)
+	}
+	line("memory", "%s of %s: memtables %s, cache %s, rows %s, tables %s, buffers %s", humanBytes(m.Memory.Total), humanBytes(m.Memory.Budget),
+		humanBytes(m.Memory.Memtables), humanBytes(m.Memory.Cache), humanBytes(m.Memory.Rows), humanBytes(m.Memory.Tables), humanBytes(m.Memory.Buffers))
 	without := ""
 	if m.FiltersLeftOut > 0 {
 		without = fmt.Sprintf(" (%d without their filter)", m.FiltersLeftOut)

@@ -182,6 +182,9 @@ func TestContradictoryOptions(t *testing.T) {
 	}{
 		{lsm.Options{Memory: 1 << 20}, "Memory"},
 		{lsm.Options{Memory: -1}, "Memory"},
+		{lsm.Options{RowCache: 256<<10 - 1}, "RowCache"},
+		{lsm.Options{RowCache: -1}, "RowCache"},
+		{lsm.Options{Memory: 8 << 20, RowCache: 4<<20 + 1}, "RowCache"},
 		{lsm.Options{Durability: 3}, "Durability"},
 		{lsm.Options{Compression: []lsm.Compression{0, 9}}, "Compression"},
 		{lsm.Options{FilterBitsPerKey: 33}, "FilterBitsPerKey"},

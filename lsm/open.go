@@ -16,6 +16,7 @@ import (
 	"github.com/ringwood-kv/ringwood/lsm/internal/cache"
 	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
+	"github.com/ringwood-kv/ringwood/lsm/internal/rows"
 	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
 
@@ -68,7 +69,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	db.files.n = make(map[base.FileNum]int)
 	db.bad = make(map[base.FileNum]bool)
 	db.spared = make(map[base.FileNum]spare)
-	db.plan = planMemory(opts.Memory, opts.CompactionConcurrency)
+	db.plan = planMemory(opts.Memory, opts.RowCache, opts.CompactionConcurrency)
 	db.shape = compaction.Options{MemtableSize: db.plan.memtable}.WithDefaults()
 	db.blobFile = max(minBlobFile, db.plan.memtable)
 	if tune != nil {
@@ -77,7 +78,7 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	db.cache = cache.New(db.plan.total / 32)
 	if opts.ReadOnly {
 		err = db.openReadOnly()
-	} else {
+	} else if db.rows, err = rows.New(opts.RowCache); err == nil {
 		err = db.openReadWrite()
 	}
 	if err != nil {
@@ -116,6 +117,8 @@ func (db *DB) abandon() {
 	if s := db.state.Swap(nil); s != nil {
 		s.release()
 		db.retireAll(s)
+	} else {
+		db.rows.Free()
 	}
 	for _, l := range db.logs {
 		_ = l.close()

@@ -52,13 +52,21 @@ type Options struct {
 	// or three while a flush is behind; up to an eighth is reserved for the buffers of
 	// flush and compactions and for the Go heap; filters and indexes of open tables have up
 	// to seven eighths of the rest; the block cache has what all these leave. Metrics shows
-	// how it is used.
+	// how it is used. RowCache is taken off first.
 	//
 	// The memtables and tables that open iterators keep, and a batch larger than a
 	// memtable, are taken from the block cache, down to a thirty-second of the budget. What
 	// is more than that comes on top. So do the buffers of iterators that read ahead, and a
 	// large value while it is written or read. docs/operating.md has more.
 	Memory int64
+
+	// RowCache is how many bytes of Memory are for a cache of the newest values of keys, in
+	// front of everything else. 0 means none; otherwise at least 256 KiB and at most half of
+	// Memory. It serves Get and AppendGet outside of snapshots and transactions, of keys up to
+	// 1 KiB and values up to 4 KiB that do not expire. It pays where keys are read, or read
+	// and written, again and again that fit in it, each with some 20 bytes more; it costs
+	// where reads go everywhere: a look more for each, and memory that blocks lack.
+	RowCache int64
 
 	// Durability is what Put, Delete and the other single writes promise, and Update. A
 	// batch says its own on Commit.

@@ -53,19 +53,21 @@ func (db *DB) outside(r keyRange, change func(*readState) (*manifest.Edit, error
 			return err
 		}
 		seq := max(db.lastSeq, edit.LastSeq)
-		err = db.logAndApply(edit, nil, func() {
-			db.snapshots.pinAll(s)
-			db.nonMVCC++
-			db.dead.forget(seq)
+		return db.outsideRows(func() error {
+			err := db.logAndApply(edit, nil, func() {
+				db.snapshots.pinAll(s)
+				db.nonMVCC++
+				db.dead.forget(seq)
+			})
+			if err == nil {
+				// After the state: with the number first, a snapshot could take it and read
+				// the state before. A reader that took the old state shows the moment before.
+				db.lastSeq = seq
+				db.visible.Store(uint64(seq))
+				err = db.witness(seq)
+			}
+			return err
 		})
-		if err == nil {
-			// After the state: with the number first, a snapshot could take it and read
-			// the state before. A reader that took the old state shows the moment before.
-			db.lastSeq = seq
-			db.visible.Store(uint64(seq))
-			err = db.witness(seq)
-		}
-		return err
 	})
 }
 

@@ -28,6 +28,7 @@ const (
 func randomOptions(rng *rand.Rand) (*lsm.Options, lsm.Shape) {
 	o := &lsm.Options{
 		Memory:                8 << 20 << rng.IntN(3),
+		RowCache:              int64(rng.IntN(2)) << 20,
 		BlockSize:             1 << (10 + rng.IntN(5)),
 		FilterBitsPerKey:      []int{0, -1, 5, 16}[rng.IntN(4)],
 		CompactionConcurrency: 1 + rng.IntN(3),

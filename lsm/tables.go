@@ -318,6 +318,7 @@ func (db *DB) dropTable(t *table) {
 
 // retireAll hands the whole of the last state to the reclaimer, at Close.
 func (db *DB) retireAll(s *readState) {
+	db.reclaim.retire(holdReaders, 0, s.epoch, db.rows.Free)
 	for _, m := range append(s.imm[:len(s.imm):len(s.imm)], s.mem) {
 		if m != nil {
 			db.reclaim.retire(holdMemory, m.born, s.epoch, m.free)

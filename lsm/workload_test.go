@@ -73,6 +73,7 @@ func tinyOptions(fs vfs.FS, now *int64, steps *lsm.Stepper) *lsm.Options {
 	return &lsm.Options{
 		FS: fs, Executor: steps, Seed: 12345, BlockSize: 1 << 10, MaxOpenFiles: 16, CompactionConcurrency: 2,
 		BlobThreshold: 100,
+		RowCache:      256 << 10,
 		Clock:         func() time.Time { return time.Unix(0, *now) },
 	}
 }

@@ -207,6 +207,8 @@ var table = []family{
 	{"lsm_filter_negatives_total", counter, nil, "Answers of filters that a key is not there", one(func(s *source) float64 { return float64(s.Engine.FilterNegatives) })},
 	{"lsm_cache_hits_total", counter, nil, "Blocks found in the cache", one(func(s *source) float64 { return float64(s.Engine.CacheHits) })},
 	{"lsm_cache_misses_total", counter, nil, "Blocks not found in the cache", one(func(s *source) float64 { return float64(s.Engine.CacheMisses) })},
+	{"lsm_row_hits_total", counter, nil, "Single reads that the row cache served", one(func(s *source) float64 { return float64(s.Engine.RowHits) })},
+	{"lsm_row_misses_total", counter, nil, "Single reads of what was not in the row cache", one(func(s *source) float64 { return float64(s.Engine.RowMisses) })},
 	{"lsm_open_tables", gauge, nil, "Tables that are open", one(func(s *source) float64 { return float64(s.Engine.OpenTables) })},
 	{"lsm_open_iterators", gauge, nil, "Iterators that are open", one(func(s *source) float64 { return float64(s.Engine.OpenIterators) })},
 	{"lsm_open_snapshots", gauge, nil, "Snapshots that are open", one(func(s *source) float64 { return float64(s.Engine.OpenSnapshots) })},
@@ -218,6 +220,7 @@ var table = []family{
 		m := &s.Engine.Memory
 		emit(float64(m.Memtables), "memtables")
 		emit(float64(m.Cache), "cache")
+		emit(float64(m.Rows), "rows")
 		emit(float64(m.Tables), "tables")
 		emit(float64(m.Buffers), "buffers")
 	}},

@@ -1,0 +1,6 @@
+//go:build !race
+
+package rows
+
+// locks says that readers take the lock.
+const locks = false
