@@ -25,6 +25,7 @@ func TestRowCache(t *testing.T) {
 	want := func(what, value string) {
 		t.Helper()
 		for range 3 {
+			db.Prefetch([][]byte{[]byte("another"), k, nil})
 			v, err := db.Get(k)
 			if errors.Is(err, lsm.ErrNotFound) {
 				v = []byte("absent")
@@ -98,6 +99,8 @@ func TestRowCache(t *testing.T) {
 	if err != nil || string(v) != "nine" {
 		t.Errorf("the snapshot has %q, %v, want nine", v, err)
 	}
+	defer db.Prefetch([][]byte{k}) // of a closed store
+	defer db.Close()
 	if m := db.Metrics(); m.Memory.Rows <= 0 || m.Memory.Rows > 1<<20 || m.RowMisses == 0 {
 		t.Errorf("metrics: %d bytes, %d misses", m.Memory.Rows, m.RowMisses)
 	}

@@ -120,7 +120,19 @@ func (tx *Tx) begin() error {
 		e.dangling = e.dangling[:0]
 		tx.durability = min(tx.durability, e.bucket.settings.Load().Durability)
 	}
+	if len(tx.entries) > 1 {
+		tx.prefetch()
+	}
 	return nil
+}
+
+// prefetch tells the engine what is about to be read.
+func (tx *Tx) prefetch() {
+	tx.hints = tx.hints[:0]
+	for i := range tx.entries {
+		tx.hints = append(tx.hints, tx.key(&tx.entries[i]))
+	}
+	tx.r.db.Prefetch(tx.hints)
 }
 
 // stage turns what the body did into a batch, and says whether there is anything in it.

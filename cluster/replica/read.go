@@ -41,6 +41,25 @@ func (r *Replica) Get(wall int64, b *Bucket, key, buf []byte) (Item, []byte, err
 	return it, buf, nil
 }
 
+// Prefetch says that keys are about to be read by Get, one after the other: several take
+// less time then. It is a hint and fails silently.
+func (r *Replica) Prefetch(refs []Ref) {
+	tx := r.getTx(0) // for its buffers
+	tx.keys, tx.hints = tx.keys[:0], tx.hints[:0]
+	for _, ref := range refs {
+		if ref.Bucket == nil || ref.Bucket.r != r {
+			continue
+		}
+		if g := ref.Bucket.gen.Load(); g != nil && len(ref.Key) <= MaxKeyLen {
+			at := len(tx.keys)
+			tx.keys = r.layout.appendKey(tx.keys, g.id, r.layout.token(ref.Key), ref.Key)
+			tx.hints = append(tx.hints, tx.keys[at:len(tx.keys):len(tx.keys)])
+		}
+	}
+	r.db.Prefetch(tx.hints)
+	r.putTx(tx)
+}
+
 // Read makes o all that this replica knows of key: siblings, dead ones too, and the
 // context, for a token. An absent key is an absent object. The values lie in the buffer
 // that it returns, as with Get, and the errors are the same.

@@ -64,6 +64,7 @@ type Tx struct {
 	err        error
 
 	keys  []byte // engine keys
+	hints [][]byte
 	out   []byte // encoded records
 	index []byte // an index key
 	batch *lsm.Batch

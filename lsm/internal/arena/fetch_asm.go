@@ -9,3 +9,8 @@ import "unsafe"
 //
 //go:noescape
 func Fetch(p unsafe.Pointer)
+
+// FetchLine is Fetch of the cache line at p.
+//
+//go:noescape
+func FetchLine(p unsafe.Pointer)

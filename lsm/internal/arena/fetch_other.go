@@ -6,3 +6,6 @@ import "unsafe"
 
 // Fetch does nothing here.
 func Fetch(unsafe.Pointer) {}
+
+// FetchLine does nothing here.
+func FetchLine(unsafe.Pointer) {}

@@ -190,6 +190,9 @@ func TestConcurrent(t *testing.T) {
 			var seen [2 * pairs]uint64
 			for !stop.Load() {
 				i := rng.IntN(pairs)
+				if rng.IntN(8) == 0 {
+					c.Prefetch([][]byte{key(i), key(i + pairs)})
+				}
 				a := read(i, buf)
 				b := read(i+pairs, buf)
 				if a < seen[i] || b < seen[i+pairs] || b < a {
@@ -287,4 +290,40 @@ func BenchmarkRows(b *testing.B) {
 			write(c, keys[order[i%n]], v, true, nothing)
 		}
 	})
+}
+
+// BenchmarkPrefetch is sixteen reads that were announced together, and that were not.
+func BenchmarkPrefetch(b *testing.B) {
+	const n, together = 100_000, 16
+	c := newCache(b, 32<<20)
+	keys, v := make([][]byte, n), make([]byte, 130)
+	for i := range keys {
+		keys[i] = fmt.Appendf(nil, "%040d", i*7919)
+		_, ticket, _ := c.AppendGet(nil, keys[i])
+		c.Fill(ticket, keys[i], v)
+	}
+	rand.New(rand.NewPCG(1, 1)).Shuffle(n, func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	order := make([][]byte, n) // so that the keys themselves lie in order
+	all := make([]byte, 0, 40*n)
+	for i, k := range keys {
+		all = append(all, k...)
+		order[i] = all[40*i : 40*i+40]
+	}
+	for _, hint := range []bool{false, true} {
+		b.Run(fmt.Sprintf("hint=%v", hint), func(b *testing.B) {
+			buf := make([]byte, 0, 200)
+			i := 0
+			for b.Loop() {
+				batch := order[i%(n/together)*together:][:together]
+				i++
+				if hint {
+					c.Prefetch(batch)
+				}
+				for _, k := range batch {
+					_, _, _ = c.AppendGet(buf, k)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i*together), "ns/key")
+		})
+	}
 }
