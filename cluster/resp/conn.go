@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,9 +152,14 @@ func (c *conn) handshake() error {
 	return t.HandshakeContext(ctx)
 }
 
-// flush commits what is open and lets the replies go.
+// flush commits what is open and lets the replies go. Connections that are ready run
+// first: then the replies of all of them are written in a row, and a client whose thread
+// sleeps is woken once and not once for each, which is the dearest part of a write.
 func (c *conn) flush() bool {
 	c.s.Commit()
+	if c.w.Pending() > 0 {
+		runtime.Gosched()
+	}
 	err := c.w.Flush()
 	if c.output.taken > 0 {
 		c.output.set(0, 0)
