@@ -156,8 +156,7 @@ func (c *conn) handshake() error {
 // first: then the replies of all of them are written in a row, and a client whose thread
 // sleeps is woken once and not once for each, which is the dearest part of a write.
 func (c *conn) flush() bool {
-	c.s.Commit()
-	if c.w.Pending() > 0 {
+	if !c.s.Commit() && c.w.Pending() > 0 {
 		runtime.Gosched()
 	}
 	err := c.w.Flush()

@@ -68,6 +68,7 @@ type Executor struct {
 	entries []entry // by the ID of the command
 	gate    *gate   // for values
 	scans   *gate   // for names, which a Store may have to read the values for
+	queue   queue
 }
 
 // entry is what the executor knows of a command.

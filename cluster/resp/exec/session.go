@@ -41,7 +41,9 @@ type Session struct {
 	val, tmp []byte // buffers for values
 	ends     []int
 	charged  int // bytes taken from Options.Memory for this command
-	holds    holding
+	own      holding
+	holds    *holding      // own, or that of all who share the transaction
+	turn     chan struct{} // another session has run the group
 }
 
 // Ran is a command that was run and answered.
@@ -58,7 +60,8 @@ type Ran struct {
 // if it is not nil, is told of each command of Run when it has been answered: slices
 // are valid during the call.
 func (x *Executor) NewSession(w *wire.Writer, observe func(Ran)) *Session {
-	s := &Session{x: x, w: w, observe: observe}
+	s := &Session{x: x, w: w, observe: observe, turn: make(chan struct{}, 1)}
+	s.holds = &s.own
 	s.body = s.runGroup
 	return s
 }
