@@ -281,6 +281,7 @@ func (s sink) Write(p []byte) (n int, err error) {
 		n += m
 	}
 	c.moment.set(phaseBusy, c.srv.tick.Load())
+	c.s.Pause()
 	c.srv.counters.out.Add(uint64(n))
 	return n, err
 }

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
 	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
@@ -39,6 +40,7 @@ var immediate = map[string]bool{"exec": true, "discard": true, "multi": true, "q
 func (c *conn) request(args [][]byte) {
 	if c.fresh {
 		c.fresh = false
+		c.s.Pause()
 		c.s.Now = c.srv.now().UnixMilli()
 	}
 	if command.IsHTTP(args) {
@@ -139,9 +141,10 @@ func (c *conn) do(cmd *command.Command, args [][]byte) {
 	if c.srv.opts.Slow == nil {
 		r.Err = c.call(cmd, args)
 	} else {
-		r.Start = c.srv.opts.Clock()
+		r.Start = c.srv.elapsed()
 		r.Err = c.call(cmd, args)
-		r.Took = c.srv.opts.Clock().Sub(r.Start)
+		r.Took = time.Duration(c.srv.elapsed() - r.Start)
+		c.s.Pause()
 	}
 	c.ran(r)
 }
@@ -181,7 +184,7 @@ const maxSlowKey = 128
 func (c *conn) slow(r exec.Ran) {
 	c.srv.counters.slow.Add(1)
 	s := SlowCommand{
-		Time: r.Start, Took: r.Took, Command: r.Command, Args: len(r.Args), Keys: len(r.Keys),
+		Time: c.srv.opts.Clock().Add(-time.Duration(c.srv.elapsed() - r.Start)), Took: r.Took, Command: r.Command, Args: len(r.Args), Keys: len(r.Keys),
 		ClientID: c.id, Addr: c.addr, User: c.userName(),
 	}
 	for _, a := range r.Args {

@@ -154,6 +154,7 @@ func (s *Session) fail(told wire.Error) {
 func (s *Session) finish() {
 	g := &s.group
 	s.w.Release()
+	s.Pause()
 	if s.observe != nil {
 		for i := g.from; i < g.to; i++ {
 			c := &g.commands[i]
@@ -176,6 +177,7 @@ func (s *Session) finish() {
 func (s *Session) runGroup(tx Txn) error {
 	g := &s.group
 	s.w.Cut(g.mark)
+	s.Pause()
 	if g.shared {
 		s.tx = tx
 	} else {

@@ -26,6 +26,8 @@ type Session struct {
 
 	user User
 
+	since int64 // when the command before ended, 0 if the next one does not begin there
+
 	// The keys of the request that Admit looked at, or that runs.
 	keys  []Key
 	found []command.Key
@@ -51,7 +53,7 @@ type Ran struct {
 	Command *command.Command
 	Args    [][]byte
 	Keys    []Key
-	Start   time.Time     // where Options.Clock is set
+	Start   int64         // by Options.Elapsed, where it is set
 	Took    time.Duration // likewise, without the wait for the commit of a group
 	Err     error         // that the client was told
 }
@@ -85,6 +87,10 @@ func (s *Session) Run(c *command.Command, args [][]byte) {
 	}
 }
 
+// Pause says that time has passed that is not of the next command: the connection has
+// waited for its client.
+func (s *Session) Pause() { s.since = 0 }
+
 // alone runs one command, writes its reply and tells the observer.
 func (s *Session) alone(c *command.Command, e *entry, args [][]byte) {
 	r := s.answer(c, e, args)
@@ -96,16 +102,20 @@ func (s *Session) alone(c *command.Command, e *entry, args [][]byte) {
 // answer runs one command and writes its reply.
 func (s *Session) answer(c *command.Command, e *entry, args [][]byte) Ran {
 	r := Ran{Command: c, Args: args, Keys: s.keys}
-	clock := s.x.opts.Clock
-	if clock != nil {
-		r.Start = clock()
+	elapsed := s.x.opts.Elapsed
+	if elapsed != nil {
+		if s.since == 0 {
+			s.since = elapsed()
+		}
+		r.Start = s.since
 	}
 	err := e.run(s, args)
 	if err != nil && err != errTooLarge {
 		s.w.Error(s.told(c, err))
 	}
-	if clock != nil {
-		r.Took = clock().Sub(r.Start)
+	if elapsed != nil {
+		s.since = elapsed()
+		r.Took = time.Duration(s.since - r.Start)
 	}
 	r.Err = err
 	s.release()
