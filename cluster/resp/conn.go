@@ -32,6 +32,8 @@ type conn struct {
 	addr, laddr string
 	created     time.Time
 
+	resolve command.Resolver
+
 	user   User // nil where there is no Access, or before logging in
 	authed bool
 	tx     transaction

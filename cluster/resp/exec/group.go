@@ -28,11 +28,10 @@ type groupState struct {
 
 // grouped is a command of a group, its arguments and keys as bounds in the group's.
 type grouped struct {
-	command       *command.Command
 	entry         *entry
 	args, argsEnd int
 	keys, keysEnd int
-	ran           Ran
+	ran           Ran // its slices since it runs: those of the group move before that
 }
 
 const (
@@ -49,7 +48,7 @@ var errTooLarge = errors.New("the reply is too large for a group")
 // are until the connection reads again.
 func (s *Session) join(c *command.Command, e *entry, args [][]byte) {
 	g := &s.group
-	cmd := grouped{command: c, entry: e, args: len(g.args), keys: len(g.keys)}
+	cmd := grouped{entry: e, args: len(g.args), keys: len(g.keys), ran: Ran{Command: c}}
 	g.args = append(g.args, args...)
 	g.keys = append(g.keys, s.keys...)
 	for _, a := range args {
@@ -125,7 +124,7 @@ func (s *Session) transact(end int) {
 		g.large = false
 		s.transact(max(g.failed, g.from+1))
 	default:
-		s.fail(s.told(first.command, err))
+		s.fail(s.told(first.ran.Command, err))
 	}
 }
 
@@ -144,7 +143,8 @@ func (s *Session) fail(told wire.Error) {
 	g.to = max(g.to, g.from+1)
 	g.large = false
 	for i := g.from; i < g.to; i++ {
-		g.commands[i].ran.Err = told
+		c := &g.commands[i]
+		c.ran.Args, c.ran.Keys, c.ran.Err = g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd], told
 		s.w.Error(told)
 	}
 }
@@ -157,10 +157,7 @@ func (s *Session) finish() {
 	s.Pause()
 	if s.observe != nil {
 		for i := g.from; i < g.to; i++ {
-			c := &g.commands[i]
-			r := c.ran
-			r.Command, r.Args, r.Keys = c.command, g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd]
-			s.observe(r)
+			s.observe(&g.commands[i].ran)
 		}
 	}
 	g.from = g.to
@@ -168,7 +165,7 @@ func (s *Session) finish() {
 		g.large = false
 		c := &g.commands[g.from]
 		s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
-		s.alone(c.command, c.entry, g.args[c.args:c.argsEnd])
+		s.alone(c.ran.Command, c.entry, g.args[c.args:c.argsEnd])
 		g.from++
 	}
 }
@@ -201,8 +198,9 @@ func (s *Session) runGroup(tx Txn) error {
 		}
 		c := &g.commands[i]
 		s.base = g.offset + c.keys - g.commands[first].keys
-		s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
-		c.ran = s.answer(c.command, c.entry, g.args[c.args:c.argsEnd])
+		c.ran.Args, c.ran.Keys = g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd]
+		s.keys = append(s.keys[:0], c.ran.Keys...)
+		s.answer(&c.ran, c.entry)
 		if s.failure != nil {
 			g.failed = i
 			return s.failure

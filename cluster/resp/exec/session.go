@@ -13,7 +13,7 @@ import (
 type Session struct {
 	x       *Executor
 	w       *wire.Writer
-	observe func(Ran)
+	observe func(*Ran)
 
 	// DB is the database of the commands to come, Now the time in milliseconds since
 	// 1970. The owner sets both.
@@ -26,6 +26,7 @@ type Session struct {
 
 	user User
 
+	ran   Ran   // the command that runs alone
 	since int64 // when the command before ended, 0 if the next one does not begin there
 
 	// The keys of the request that Admit looked at, or that runs.
@@ -59,9 +60,9 @@ type Ran struct {
 }
 
 // NewSession returns a session that writes its replies to w, in database 0. Observe,
-// if it is not nil, is told of each command of Run when it has been answered: slices
-// are valid during the call.
-func (x *Executor) NewSession(w *wire.Writer, observe func(Ran)) *Session {
+// if it is not nil, is told of each command of Run when it has been answered: what it is
+// told is valid during the call.
+func (x *Executor) NewSession(w *wire.Writer, observe func(*Ran)) *Session {
 	s := &Session{x: x, w: w, observe: observe, turn: make(chan struct{}, 1)}
 	s.holds = &s.own
 	s.body = s.runGroup
@@ -93,15 +94,16 @@ func (s *Session) Pause() { s.since = 0 }
 
 // alone runs one command, writes its reply and tells the observer.
 func (s *Session) alone(c *command.Command, e *entry, args [][]byte) {
-	r := s.answer(c, e, args)
+	r := &s.ran
+	r.Command, r.Args, r.Keys = c, args, s.keys
+	s.answer(r, e)
 	if s.observe != nil {
 		s.observe(r)
 	}
 }
 
-// answer runs one command and writes its reply.
-func (s *Session) answer(c *command.Command, e *entry, args [][]byte) Ran {
-	r := Ran{Command: c, Args: args, Keys: s.keys}
+// answer runs one command, writes its reply and notes how that went.
+func (s *Session) answer(r *Ran, e *entry) {
 	elapsed := s.x.opts.Elapsed
 	if elapsed != nil {
 		if s.since == 0 {
@@ -109,9 +111,9 @@ func (s *Session) answer(c *command.Command, e *entry, args [][]byte) Ran {
 		}
 		r.Start = s.since
 	}
-	err := e.run(s, args)
+	err := e.run(s, r.Args)
 	if err != nil && err != errTooLarge {
-		s.w.Error(s.told(c, err))
+		s.w.Error(s.told(r.Command, err))
 	}
 	if elapsed != nil {
 		s.since = elapsed()
@@ -119,7 +121,6 @@ func (s *Session) answer(c *command.Command, e *entry, args [][]byte) Ran {
 	}
 	r.Err = err
 	s.release()
-	return r
 }
 
 // told is what a client is told of an error.

@@ -116,7 +116,7 @@ func (c *crew) run(lead *Session) {
 	err := lead.update(c.keys, c.body)
 	var told wire.Error
 	if err != nil && !c.failed(err) {
-		told = lead.told(lead.group.commands[0].command, err)
+		told = lead.told(lead.group.commands[0].ran.Command, err)
 	}
 	for _, s := range c.sessions {
 		g := &s.group
