@@ -17,7 +17,6 @@ import (
 type Bucket struct {
 	r        *Replica
 	name     string
-	order    uint64 // of creation in this process
 	settings atomic.Pointer[settings]
 	gen      atomic.Pointer[generation] // nil: dropped
 }

@@ -43,7 +43,6 @@ type Replica struct {
 	admin   sync.Mutex // one change of what follows at a time
 	catalog *catalog
 	buckets atomic.Pointer[[]*Bucket] // ascending by name
-	made    uint64                    // buckets, in this process
 
 	maint      sync.Mutex // one step of maintenance at a time
 	sweeps     [markKinds]sweepCursor
@@ -278,8 +277,7 @@ func (r *Replica) openBuckets(known counts) {
 }
 
 func (r *Replica) newBucket(e *catalogEntry) *Bucket {
-	b := &Bucket{r: r, name: e.name, order: r.made}
-	r.made++
+	b := &Bucket{r: r, name: e.name}
 	b.settings.Store(newSettings(e.cfg))
 	b.gen.Store(newGeneration(e.id, r.layout.count))
 	return b

@@ -2,10 +2,9 @@ package replica
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
+	"math/bits"
 	"sync/atomic"
 
 	"github.com/ringwood-kv/ringwood/cluster/vclock"
@@ -48,7 +47,7 @@ type Tx struct {
 
 	entries []entry  // as declared
 	slots   []int32  // the entry that serves each declared key
-	order   []int32  // entries by key, while they are compared
+	table   []int32  // of a hash: entries by key, plus 1, while they are compared
 	stripes []uint32 // ascending; the first held are ours
 	held    int
 	chained bool // commits of our stripes were under way when we got the latch
@@ -88,10 +87,13 @@ const (
 	singleDelete
 )
 
-// Beyond these, the memory of a transaction is not kept for the next one.
+// Beyond these, the memory of a transaction is not kept for the next one. A pipeline of
+// RESP has up to 256 commands, and those of several connections share a transaction.
 const (
-	keptEntries = 64
-	keptBytes   = 64 << 10
+	keptEntries = 512
+	keptBytes   = 256 << 10
+	keptRecord  = 64 << 10 // read for one entry
+	keptRecords = 1 << 20  // for all of them
 )
 
 func (r *Replica) newTx() *Tx {
@@ -111,10 +113,14 @@ func (r *Replica) putTx(tx *Tx) {
 	if len(tx.entries) > keptEntries || cap(tx.keys) > keptBytes || cap(tx.out) > keptBytes || tx.batch.Size() > keptBytes {
 		return
 	}
+	records := 0
 	for i := range tx.entries {
 		e := &tx.entries[i]
 		e.obj.Reset()
 		e.letGo()
+		if records += cap(e.rec); records > keptRecords {
+			e.rec = nil
+		}
 		e.bucket, e.gen, e.user, e.err = nil, nil, nil, nil
 	}
 	tx.fn, tx.done, tx.next, tx.err = nil, nil, nil, nil
@@ -163,36 +169,38 @@ func (tx *Tx) addEntry() *entry {
 
 // unite makes one entry serve for a key that was declared twice, and lists the stripes.
 func (tx *Tx) unite() {
-	tx.order = append(tx.order[:0], tx.slots...)
-	slices.SortFunc(tx.order, func(i, j int32) int {
-		if c := tx.entries[i].compare(&tx.entries[j]); c != 0 {
-			return c
-		}
-		return cmp.Compare(i, j)
-	})
-	tx.stripes = tx.stripes[:0]
-	for k, i := range tx.order {
-		if k > 0 {
-			if first := tx.slots[tx.order[k-1]]; tx.entries[first].compare(&tx.entries[i]) == 0 {
-				tx.slots[i] = first // the entry i remains, and nobody uses it
-				continue
-			}
-		}
-		tx.stripes = append(tx.stripes, tx.entries[i].stripe)
+	size := 2 << bits.Len(uint(len(tx.entries))) // more than half of it stays empty
+	if len(tx.table) != size {
+		tx.table = make([]int32, size)
+	} else {
+		clear(tx.table)
 	}
-	slices.Sort(tx.stripes)
-	tx.stripes = slices.Compact(tx.stripes)
+	var stripes [stripeCount / 64]uint64
+	for i := range tx.entries {
+		e := &tx.entries[i]
+		// The low bits of a token are those of the stripe.
+		at := int(e.token>>32) & (size - 1)
+		for tx.table[at] != 0 && !tx.entries[tx.table[at]-1].same(e) {
+			at = (at + 1) & (size - 1)
+		}
+		if first := tx.table[at]; first != 0 {
+			tx.slots[i] = first - 1 // the entry i remains, and nobody uses it
+			continue
+		}
+		tx.table[at] = int32(i + 1)
+		stripes[e.stripe/64] |= 1 << (e.stripe % 64)
+	}
+	tx.stripes = tx.stripes[:0]
+	for i, w := range stripes {
+		for ; w != 0; w &= w - 1 {
+			tx.stripes = append(tx.stripes, uint32(64*i+bits.TrailingZeros64(w)))
+		}
+	}
 }
 
-// compare orders entries such that those of one key are together.
-func (e *entry) compare(f *entry) int {
-	if c := cmp.Compare(e.token, f.token); c != 0 {
-		return c
-	}
-	if c := cmp.Compare(e.bucket.order, f.bucket.order); c != 0 {
-		return c
-	}
-	return bytes.Compare(e.user, f.user)
+// same says whether e and f are one key.
+func (e *entry) same(f *entry) bool {
+	return e.token == f.token && e.bucket == f.bucket && bytes.Equal(e.user, f.user)
 }
 
 // Len returns how many keys were declared.
@@ -346,7 +354,7 @@ func (tx *Tx) Forget(i int) {
 // letGo leaves the record that was read to the garbage collector, if it is large: a
 // transaction over many keys would have all of them in memory until its end.
 func (e *entry) letGo() {
-	if cap(e.rec) > keptBytes {
+	if cap(e.rec) > keptRecord {
 		e.rec = nil
 	}
 }

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -104,3 +105,38 @@ func (l *loopback) Read(p []byte) (int, error) {
 func (l *loopback) Write(p []byte) (int, error) { return len(p), nil }
 func (l *loopback) RemoteAddr() net.Addr        { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
 func (l *loopback) LocalAddr() net.Addr         { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
+
+// BenchmarkPipeline is 16 requests that have arrived, without sockets and with the store
+// in memory: the way of a request through a connection. An operation is a request.
+func BenchmarkPipeline(b *testing.B) {
+	value := fmt.Sprintf("%0100d", 1)
+	for _, op := range []string{"get", "set"} {
+		b.Run("op="+op, func(b *testing.B) {
+			srv := New(memstore.New(16), Options{Slow: func(SlowCommand) {}})
+			defer func() { _ = srv.Close() }()
+			loop := &loopback{}
+			c := newConn(srv, loop)
+			request := resptest.Encode(nil, "SET", "key:000001", value)
+			pipeline := bytes.Repeat(request, 16)
+			if op == "get" {
+				pipeline = bytes.Repeat(resptest.Encode(nil, "GET", "key:000001"), 16)
+				request = append(request, pipeline...)
+			}
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += 16 {
+				loop.in = pipeline
+				if n == 0 {
+					loop.in = request
+				}
+				for len(loop.in) > 0 || c.r.Ready() {
+					args, err := c.r.Next()
+					if err != nil {
+						b.Fatal(err)
+					}
+					c.request(args)
+				}
+				c.flush()
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
 	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
@@ -39,18 +40,19 @@ var immediate = map[string]bool{"exec": true, "discard": true, "multi": true, "q
 func (c *conn) request(args [][]byte) {
 	if c.fresh {
 		c.fresh = false
+		c.s.Pause()
 		c.s.Now = c.srv.now().UnixMilli()
 	}
-	if command.IsHTTP(args) {
+	if c.tracking.Tracks() {
+		c.s.Commit() // what is read now is answered at once
+	}
+	cmd, err := c.resolve.Resolve(c.srv.table, args)
+	if err != nil && command.IsHTTP(args) {
 		// A browser that somebody made speak to us: no answer that it could read.
 		c.count(&c.srv.counters.closedProtocol, "speaks HTTP")
 		c.last = true
 		return
 	}
-	if c.tracking.Tracks() {
-		c.s.Commit() // what is read now is answered at once
-	}
-	cmd, err := c.srv.table.Resolve(args)
 	if err == nil {
 		c.command.Store(cmd)
 		err = c.permit(cmd, args)
@@ -135,13 +137,14 @@ func (c *conn) do(cmd *command.Command, args [][]byte) {
 		return
 	}
 	c.s.Commit()
-	r := exec.Ran{Command: cmd, Args: args}
+	r := &exec.Ran{Command: cmd, Args: args}
 	if c.srv.opts.Slow == nil {
 		r.Err = c.call(cmd, args)
 	} else {
-		r.Start = c.srv.opts.Clock()
+		r.Start = c.srv.elapsed()
 		r.Err = c.call(cmd, args)
-		r.Took = c.srv.opts.Clock().Sub(r.Start)
+		r.Took = time.Duration(c.srv.elapsed() - r.Start)
+		c.s.Pause()
 	}
 	c.ran(r)
 }
@@ -161,7 +164,7 @@ func (c *conn) call(cmd *command.Command, args [][]byte) error {
 }
 
 // ran counts a command that was answered, and tells of a slow one.
-func (c *conn) ran(r exec.Ran) {
+func (c *conn) ran(r *exec.Ran) {
 	n := &c.srv.counters.perCommand[r.Command.ID]
 	n.calls.Add(1)
 	if r.Err != nil {
@@ -178,10 +181,10 @@ func (c *conn) ran(r exec.Ran) {
 // maxSlowKey is what a SlowCommand has of a key.
 const maxSlowKey = 128
 
-func (c *conn) slow(r exec.Ran) {
+func (c *conn) slow(r *exec.Ran) {
 	c.srv.counters.slow.Add(1)
 	s := SlowCommand{
-		Time: r.Start, Took: r.Took, Command: r.Command, Args: len(r.Args), Keys: len(r.Keys),
+		Time: c.srv.opts.Clock().Add(-time.Duration(c.srv.elapsed() - r.Start)), Took: r.Took, Command: r.Command, Args: len(r.Args), Keys: len(r.Keys),
 		ClientID: c.id, Addr: c.addr, User: c.userName(),
 	}
 	for _, a := range r.Args {

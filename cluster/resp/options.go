@@ -69,7 +69,8 @@ type Options struct {
 
 	// Logger takes what an operator wants to know. Nil for nothing.
 	Logger *slog.Logger
-	// Clock is where the time comes from. Default time.Now.
+	// Clock is where the time of day comes from. Default time.Now. How long something takes
+	// is measured by the clock of the process.
 	Clock func() time.Time
 	// Version is what INFO gives as ringwood_version.
 	Version string

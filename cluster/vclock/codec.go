@@ -108,11 +108,22 @@ func (o *Object) decode(b []byte) error {
 	if o.Vector, err = v.Vector(o.Vector); err != nil {
 		return err
 	}
+	if v.n == 1 { // whose sibling is read already
+		s := v.one.Sibling
+		if s.Dot, err = v.one.dot(o.Vector); err != nil {
+			return err
+		}
+		if err := s.validate(); err != nil {
+			return fmt.Errorf("%w: %w", ErrFormat, err)
+		}
+		o.Siblings = append(o.Siblings, s)
+		return nil
+	}
 	rest := v.rest
 	o.Siblings = slices.Grow(o.Siblings, v.n)
 	for i := range v.n {
 		var s Sibling
-		if rest, err = o.takeSibling(&s, rest, v.n > 1); err != nil {
+		if rest, err = o.takeSibling(&s, rest); err != nil {
 			return fmt.Errorf("%w, in sibling %d", err, i)
 		}
 		if i > 0 && o.Siblings[i-1].Dot.Compare(s.Dot) >= 0 {
@@ -126,9 +137,9 @@ func (o *Object) decode(b []byte) error {
 	return nil
 }
 
-// takeSibling takes a sibling off b, with its dot from o's vector.
-func (o *Object) takeSibling(s *Sibling, b []byte, sized bool) (rest []byte, err error) {
-	r, rest, err := takeRecord(b, sized)
+// takeSibling takes one of several siblings off b, with its dot from o's vector.
+func (o *Object) takeSibling(s *Sibling, b []byte) (rest []byte, err error) {
+	r, rest, err := takeRecord(b, true)
 	if err != nil {
 		return nil, err
 	}

@@ -72,6 +72,14 @@ func (o *Object) add(v Vector, s Sibling, p *Policy, out *Outcome) {
 		o.Vector.Add(s.Dot)
 		return
 	}
+	if len(o.Siblings) == 0 || len(v) > 0 && len(v) == len(o.Vector) && &v[0] == &o.Vector[0] {
+		// All that there is goes: the write of one who has seen o itself, or the first one.
+		clear(o.Siblings)
+		o.Vector.Join(v)
+		o.Vector.Add(s.Dot)
+		o.Siblings = append(o.Siblings[:0], s)
+		return
+	}
 	o.Discard(v)
 	// v may be o.Vector, so it counts no more once that changes.
 	o.Vector.Join(v)

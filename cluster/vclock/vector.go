@@ -115,6 +115,9 @@ func (v *Vector) Add(d Dot) {
 // Join puts every dot of w into v. It keeps nothing of w, which may be v itself, but no
 // other slice of the same array.
 func (v *Vector) Join(w Vector) {
+	if len(w) == 0 || len(w) == len(*v) && &w[0] == &(*v)[0] {
+		return
+	}
 	missing := v.missing(w)
 	if missing == 0 {
 		for i := 0; len(w) > 0; i++ {

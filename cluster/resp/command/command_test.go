@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -421,5 +422,27 @@ func TestCategories(t *testing.T) {
 	}
 	if len((NoScript|AllowBusy).Names()) != 2 || AllowBusy != 1<<(len(flagNames)-1) || CatScripting != 1<<(len(categoryNames)-1) || KeyVariableFlags != 1<<(len(keyFlagNames)-1) {
 		t.Error("a name for each bit is missing")
+	}
+}
+
+// A Resolver answers as the table does, whatever it was asked before.
+func TestResolver(t *testing.T) {
+	table := New()
+	names := []string{"", "nosuch", "POST", "client", "CLIENT", strings.Repeat("x", 13), strings.Repeat("x", 70)}
+	for _, c := range table.Commands() {
+		name, _, _ := strings.Cut(c.Name, "|")
+		names = append(names, name, strings.ToUpper(name), strings.ToUpper(name[:1])+name[1:], name[:len(name)-1], name+"x")
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	var r Resolver
+	for range 200_000 {
+		args := [][]byte{[]byte(names[rng.IntN(len(names))])}
+		for range rng.IntN(4) {
+			args = append(args, []byte([]string{"id", "list", "get", "x"}[rng.IntN(4)]))
+		}
+		got, err := r.Resolve(table, args)
+		if want, wantErr := table.Resolve(args); got != want || err != wantErr {
+			t.Fatalf("%q: got %v, %v, want %v, %v", args, got, err, want, wantErr)
+		}
 	}
 }

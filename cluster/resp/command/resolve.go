@@ -31,6 +31,36 @@ func (t *Table) Resolve(args [][]byte) (*Command, error) {
 	return c, nil
 }
 
+// Resolver is Table.Resolve for one connection, which remembers what commands its client
+// uses. The zero Resolver is ready for use. It belongs to one goroutine.
+type Resolver struct {
+	known [16]spelling // by spot
+}
+
+// spelling is a name as the client writes it, and its command.
+type spelling struct {
+	name [12]byte
+	n    uint8
+	c    *Command // without subcommands
+}
+
+// Resolve does what that of the table does.
+func (r *Resolver) Resolve(t *Table, args [][]byte) (*Command, error) {
+	name := args[0]
+	if n := len(name); n == 0 || n > len(spelling{}.name) {
+		return t.Resolve(args)
+	}
+	k := &r.known[(uint(name[0])^uint(name[len(name)-1])<<1+uint(len(name)))%uint(len(r.known))]
+	if string(k.name[:k.n]) == string(name) && k.c.arguments(len(args)) {
+		return k.c, nil
+	}
+	c, err := t.Resolve(args)
+	if err == nil && c.Parent == nil && len(c.Subcommands) == 0 {
+		k.n, k.c = uint8(copy(k.name[:], name)), c
+	}
+	return c, err
+}
+
 // lookup finds the command of a request, nil if there is none.
 func (t *Table) lookup(args [][]byte) *Command {
 	var buf [2*maxName + 1]byte

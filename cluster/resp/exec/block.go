@@ -76,6 +76,7 @@ func (s *Session) runPart(b *Block, from, to int, run func(i int)) error {
 	s.inBlock = true
 	err := s.update(b.keys[first:last], func(tx Txn) error {
 		s.w.Cut(mark)
+		s.Pause()
 		s.restart(tx)
 		s.failure, s.DB = nil, db
 		for i := from; i < to; i++ {
@@ -90,6 +91,7 @@ func (s *Session) runPart(b *Block, from, to int, run func(i int)) error {
 		return nil
 	})
 	s.inBlock = false
+	s.Pause()
 	if err != nil {
 		s.w.Cut(mark)
 	}

@@ -30,6 +30,12 @@
 //     answered with the error, for none of them happened.
 //   - In a block. The commands between MULTI and EXEC run in one transaction as well.
 //
+// Groups of connections that are ready at the same time run in one transaction, one
+// behind the other, as long as it is no larger than one group may be: they share its
+// locks, its commit and the system calls of it. The first of them lets the others come,
+// which is its turn at the processor, and waits for nobody who is not ready. If a command
+// of one fails so that its group has to run again, each runs by itself.
+//
 // All keys of a transaction are known before it begins, so a Store can take their locks
 // in order, and needs no detection of deadlocks. A transaction has its reads' keys as
 // well, so that transactions are serializable, and a client that writes a and then

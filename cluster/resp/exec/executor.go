@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"time"
-
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
 	"github.com/ringwood-kv/ringwood/cluster/resp/wire"
 )
@@ -31,9 +29,10 @@ type Options struct {
 	// sessions: Memory is asked when their lengths are known. As many go through the names
 	// of keys. 0 for no limit.
 	Reads int
-	// Clock measures how long commands take, for the observer of a session. Nil: they
-	// are not measured.
-	Clock func() time.Time
+	// Elapsed measures how long commands take, for the observer of a session: nanoseconds
+	// since some moment, more than 0, by a clock that nobody sets. It is read once for each
+	// command of a pipeline. Nil: they are not measured.
+	Elapsed func() int64
 	// Report takes errors of the Store that the client is not told.
 	Report func(c *command.Command, err error)
 }
@@ -68,6 +67,7 @@ type Executor struct {
 	entries []entry // by the ID of the command
 	gate    *gate   // for values
 	scans   *gate   // for names, which a Store may have to read the values for
+	queue   queue
 }
 
 // entry is what the executor knows of a command.

@@ -20,15 +20,18 @@ type groupState struct {
 	mark          wire.Mark // of their replies
 	large         bool      // commands[to] is to run alone
 	failed        int       // after an error: the transaction may do up to here
+
+	// Where other sessions share the transaction, offset is the place of the first key.
+	shared bool
+	offset int
 }
 
 // grouped is a command of a group, its arguments and keys as bounds in the group's.
 type grouped struct {
-	command       *command.Command
 	entry         *entry
 	args, argsEnd int
 	keys, keysEnd int
-	ran           Ran
+	ran           Ran // its slices since it runs: those of the group move before that
 }
 
 const (
@@ -45,7 +48,7 @@ var errTooLarge = errors.New("the reply is too large for a group")
 // are until the connection reads again.
 func (s *Session) join(c *command.Command, e *entry, args [][]byte) {
 	g := &s.group
-	cmd := grouped{command: c, entry: e, args: len(g.args), keys: len(g.keys)}
+	cmd := grouped{entry: e, args: len(g.args), keys: len(g.keys), ran: Ran{Command: c}}
 	g.args = append(g.args, args...)
 	g.keys = append(g.keys, s.keys...)
 	for _, a := range args {
@@ -86,33 +89,28 @@ func (g *groupState) clear() {
 
 // Commit runs the group, if there is one, and waits for its commit. It is called before
 // the connection waits for anything, and before another command than those of Run
-// writes a reply.
-func (s *Session) Commit() {
+// writes a reply. It reports whether other connections that are ready have run meanwhile.
+func (s *Session) Commit() (yielded bool) {
 	g := &s.group
 	if len(g.commands) == 0 {
-		return
+		return false
+	}
+	if yielded = s.together(); yielded {
+		s.finish()
 	}
 	for g.from < len(g.commands) {
 		s.transact(len(g.commands))
-		g.from = g.to
-		if g.large {
-			g.large = false
-			c := &g.commands[g.from]
-			s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
-			s.alone(c.command, c.entry, g.args[c.args:c.argsEnd])
-			g.from++
-		}
+		s.finish()
 	}
 	g.clear()
+	return yielded
 }
 
 // transact runs the commands from g.from on, at most up to end, in one transaction, and
-// says in g.to how far it came.
+// says in g.to how far it came. finish follows.
 func (s *Session) transact(end int) {
 	g := &s.group
-	g.mark = s.w.Hold()
-	g.to, g.end = end, end
-	g.failed = g.from + (end-g.from)/2
+	s.begin(end)
 	first := &g.commands[g.from]
 	err := s.update(g.keys[first.keys:g.commands[end-1].keysEnd], s.body)
 	switch {
@@ -125,25 +123,50 @@ func (s *Session) transact(end int) {
 		s.w.Release()
 		g.large = false
 		s.transact(max(g.failed, g.from+1))
-		return
 	default:
-		told := s.told(first.command, err)
-		s.w.Cut(g.mark)
-		g.to = max(g.to, g.from+1)
-		g.large = false
-		for i := g.from; i < g.to; i++ {
-			g.commands[i].ran.Err = told
-			s.w.Error(told)
-		}
+		s.fail(s.told(first.ran.Command, err))
 	}
+}
+
+// begin makes ready for a transaction of the commands from g.from on, up to end.
+func (s *Session) begin(end int) {
+	g := &s.group
+	g.mark = s.w.Hold()
+	g.to, g.end = end, end
+	g.failed = g.from + (end-g.from)/2
+}
+
+// fail answers the commands of a transaction with an error.
+func (s *Session) fail(told wire.Error) {
+	g := &s.group
+	s.w.Cut(g.mark)
+	g.to = max(g.to, g.from+1)
+	g.large = false
+	for i := g.from; i < g.to; i++ {
+		c := &g.commands[i]
+		c.ran.Args, c.ran.Keys, c.ran.Err = g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd], told
+		s.w.Error(told)
+	}
+}
+
+// finish lets the replies of a transaction go, tells the observer of its commands and goes
+// on behind them.
+func (s *Session) finish() {
+	g := &s.group
 	s.w.Release()
+	s.Pause()
 	if s.observe != nil {
 		for i := g.from; i < g.to; i++ {
-			c := &g.commands[i]
-			r := c.ran
-			r.Command, r.Args, r.Keys = c.command, g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd]
-			s.observe(r)
+			s.observe(&g.commands[i].ran)
 		}
+	}
+	g.from = g.to
+	if g.large {
+		g.large = false
+		c := &g.commands[g.from]
+		s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
+		s.alone(c.ran.Command, c.entry, g.args[c.args:c.argsEnd])
+		g.from++
 	}
 }
 
@@ -151,13 +174,22 @@ func (s *Session) transact(end int) {
 func (s *Session) runGroup(tx Txn) error {
 	g := &s.group
 	s.w.Cut(g.mark)
-	s.restart(tx)
+	s.Pause()
+	if g.shared {
+		s.tx = tx
+	} else {
+		s.restart(tx)
+	}
 	s.failure, g.large = nil, false
 	held := s.w.Pending()
 	first := g.from
 	g.to = g.end
 	for i := first; i < g.end; i++ {
 		if s.ended() {
+			if g.shared {
+				g.to = i // the others are not concerned
+				break
+			}
 			return errEnded
 		}
 		if i > first && (s.w.Pending()-held >= s.x.opts.GroupReplies || s.held() >= groupHeld) {
@@ -165,9 +197,10 @@ func (s *Session) runGroup(tx Txn) error {
 			break
 		}
 		c := &g.commands[i]
-		s.base = c.keys - g.commands[first].keys
-		s.keys = append(s.keys[:0], g.keys[c.keys:c.keysEnd]...)
-		c.ran = s.answer(c.command, c.entry, g.args[c.args:c.argsEnd])
+		s.base = g.offset + c.keys - g.commands[first].keys
+		c.ran.Args, c.ran.Keys = g.args[c.args:c.argsEnd], g.keys[c.keys:c.keysEnd]
+		s.keys = append(s.keys[:0], c.ran.Keys...)
+		s.answer(&c.ran, c.entry)
 		if s.failure != nil {
 			g.failed = i
 			return s.failure

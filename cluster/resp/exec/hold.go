@@ -32,7 +32,7 @@ func (s *Session) update(keys []Key, f func(Txn) error) error {
 	}
 	s.tx = nil
 	s.restart(nil)
-	h := &s.holds
+	h := s.holds
 	if h.taken > 0 {
 		s.x.opts.Memory.Give(h.taken)
 	}
@@ -43,11 +43,15 @@ func (s *Session) update(keys []Key, f func(Txn) error) error {
 // restart begins a transaction, perhaps once more.
 func (s *Session) restart(tx Txn) {
 	s.tx = tx
-	s.holds.own = 0
-	if len(s.holds.values) > heldKeys {
-		s.holds.values = nil
+	s.holds.restart()
+}
+
+func (h *holding) restart() {
+	h.own = 0
+	if len(h.values) > heldKeys {
+		h.values = nil
 	}
-	clear(s.holds.values)
+	clear(h.values)
 }
 
 // held is how many bytes of records and values the transaction holds.
@@ -60,7 +64,7 @@ func (s *Session) held() int {
 
 // hold asks for the memory of what the transaction holds by now.
 func (s *Session) hold() error {
-	m, h := s.x.opts.Memory, &s.holds
+	m, h := s.x.opts.Memory, s.holds
 	if m == nil {
 		return nil
 	}
@@ -79,7 +83,7 @@ func (s *Session) hold() error {
 // holdValue asks for the memory of a value that the i-th key of the request is going to be
 // set to. Small ones are copied, and each copy stays.
 func (s *Session) holdValue(i int, value []byte) error {
-	h := &s.holds
+	h := s.holds
 	h.own += len(value)
 	if len(value) > smallValue {
 		k := s.keys[i]

@@ -13,7 +13,7 @@ import (
 type Session struct {
 	x       *Executor
 	w       *wire.Writer
-	observe func(Ran)
+	observe func(*Ran)
 
 	// DB is the database of the commands to come, Now the time in milliseconds since
 	// 1970. The owner sets both.
@@ -25,6 +25,9 @@ type Session struct {
 	Ended *atomic.Bool
 
 	user User
+
+	ran   Ran   // the command that runs alone
+	since int64 // when the command before ended, 0 if the next one does not begin there
 
 	// The keys of the request that Admit looked at, or that runs.
 	keys  []Key
@@ -41,7 +44,9 @@ type Session struct {
 	val, tmp []byte // buffers for values
 	ends     []int
 	charged  int // bytes taken from Options.Memory for this command
-	holds    holding
+	own      holding
+	holds    *holding      // own, or that of all who share the transaction
+	turn     chan struct{} // another session has run the group
 }
 
 // Ran is a command that was run and answered.
@@ -49,16 +54,17 @@ type Ran struct {
 	Command *command.Command
 	Args    [][]byte
 	Keys    []Key
-	Start   time.Time     // where Options.Clock is set
+	Start   int64         // by Options.Elapsed, where it is set
 	Took    time.Duration // likewise, without the wait for the commit of a group
 	Err     error         // that the client was told
 }
 
 // NewSession returns a session that writes its replies to w, in database 0. Observe,
-// if it is not nil, is told of each command of Run when it has been answered: slices
-// are valid during the call.
-func (x *Executor) NewSession(w *wire.Writer, observe func(Ran)) *Session {
-	s := &Session{x: x, w: w, observe: observe}
+// if it is not nil, is told of each command of Run when it has been answered: what it is
+// told is valid during the call.
+func (x *Executor) NewSession(w *wire.Writer, observe func(*Ran)) *Session {
+	s := &Session{x: x, w: w, observe: observe, turn: make(chan struct{}, 1)}
+	s.holds = &s.own
 	s.body = s.runGroup
 	return s
 }
@@ -82,31 +88,39 @@ func (s *Session) Run(c *command.Command, args [][]byte) {
 	}
 }
 
+// Pause says that time has passed that is not of the next command: the connection has
+// waited for its client.
+func (s *Session) Pause() { s.since = 0 }
+
 // alone runs one command, writes its reply and tells the observer.
 func (s *Session) alone(c *command.Command, e *entry, args [][]byte) {
-	r := s.answer(c, e, args)
+	r := &s.ran
+	r.Command, r.Args, r.Keys = c, args, s.keys
+	s.answer(r, e)
 	if s.observe != nil {
 		s.observe(r)
 	}
 }
 
-// answer runs one command and writes its reply.
-func (s *Session) answer(c *command.Command, e *entry, args [][]byte) Ran {
-	r := Ran{Command: c, Args: args, Keys: s.keys}
-	clock := s.x.opts.Clock
-	if clock != nil {
-		r.Start = clock()
+// answer runs one command, writes its reply and notes how that went.
+func (s *Session) answer(r *Ran, e *entry) {
+	elapsed := s.x.opts.Elapsed
+	if elapsed != nil {
+		if s.since == 0 {
+			s.since = elapsed()
+		}
+		r.Start = s.since
 	}
-	err := e.run(s, args)
+	err := e.run(s, r.Args)
 	if err != nil && err != errTooLarge {
-		s.w.Error(s.told(c, err))
+		s.w.Error(s.told(r.Command, err))
 	}
-	if clock != nil {
-		r.Took = clock().Sub(r.Start)
+	if elapsed != nil {
+		s.since = elapsed()
+		r.Took = time.Duration(s.since - r.Start)
 	}
 	r.Err = err
 	s.release()
-	return r
 }
 
 // told is what a client is told of an error.

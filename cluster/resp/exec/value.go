@@ -12,7 +12,6 @@ const smallValue = 1 << 10
 // it is valid until the next read of the same command, or the next command.
 func (s *Session) read(i int) (v []byte, info Info, err error) {
 	s.x.gate.enter()
-	defer s.x.gate.leave()
 	if s.tx != nil {
 		if v, info, err = s.tx.Get(s.val[:0], s.base+i); err == nil {
 			err = s.hold()
@@ -20,10 +19,11 @@ func (s *Session) read(i int) (v []byte, info Info, err error) {
 	} else {
 		v, info, err = s.x.store.Get(s.val[:0], s.keys[i], s.Now)
 	}
-	if err != nil {
-		return nil, Info{}, err
+	if err == nil {
+		err = s.charge(cap(v))
 	}
-	if err = s.charge(cap(v)); err != nil {
+	s.x.gate.leave()
+	if err != nil {
 		return nil, Info{}, err
 	}
 	s.val = v
@@ -55,7 +55,6 @@ func (s *Session) put(i int, value []byte, info Info) error {
 // write is what put and remove do: both read the record that was there.
 func (s *Session) write(i int, value []byte, info Info) (err error) {
 	s.x.gate.enter()
-	defer s.x.gate.leave()
 	if info.Exists {
 		err = s.tx.Put(s.base+i, value, info)
 	} else {
@@ -64,6 +63,7 @@ func (s *Session) write(i int, value []byte, info Info) (err error) {
 	if err == nil {
 		err = s.hold()
 	}
+	s.x.gate.leave()
 	return err
 }
 

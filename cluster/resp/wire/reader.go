@@ -210,6 +210,9 @@ func (r *Reader) line(terminator byte, tooLong Error) (line []byte, ok bool) {
 // length parses the line of a length: a mark, an integer, CR and one byte more, which
 // Redis takes for the LF without a look.
 func (r *Reader) length(mark byte, tooLong, invalid Error) (n int64, ok bool) {
+	if n, ok := r.short(mark); ok {
+		return n, true
+	}
 	line, ok := r.line('\r', tooLong)
 	if !ok || r.pos+len(line)+2 > r.end {
 		return 0, false
@@ -225,6 +228,29 @@ func (r *Reader) length(mark byte, tooLong, invalid Error) (n int64, ok bool) {
 	r.pos += len(line) + 2
 	r.searched = 0
 	return n, true
+}
+
+// short takes a length of one to three digits, as nearly all are, in one look at the
+// bytes. What else there is it leaves to length.
+func (r *Reader) short(mark byte) (n int64, ok bool) {
+	b := r.buf[r.pos:r.end]
+	if len(b) < 4 || b[0] != mark || b[1] == '0' {
+		return 0, false
+	}
+	b = b[1:min(len(b), 6)]
+	for i, c := range b[:len(b)-1] {
+		if d := c - '0'; d <= 9 {
+			n = 10*n + int64(d)
+			continue
+		}
+		if c != '\r' || i == 0 {
+			return 0, false
+		}
+		r.pos += i + 3
+		r.searched = 0
+		return n, true
+	}
+	return 0, false
 }
 
 // parseCount begins a request that is an array. An empty one is passed over.
