@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringwood-kv/ringwood/cluster/resp/command"
 	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
+	"github.com/ringwood-kv/ringwood/cluster/resp/internal/socket"
 	"github.com/ringwood-kv/ringwood/cluster/resp/wire"
 )
 
@@ -28,6 +29,7 @@ type Server struct {
 	config  config
 	memory  budget
 	clients registry
+	poller  *socket.Poller // nil where there is none: the connections go without
 	started time.Time
 	born    time.Time // by the clock of the process, which nobody sets
 
@@ -46,6 +48,8 @@ type Server struct {
 	closed    chan struct{} // ends the supervisor
 	ended     bool          // closed is closed
 	wg        sync.WaitGroup
+
+	closePoller sync.Once
 }
 
 // Values that are read at a time take no more than MaxMemory together, before they are
@@ -80,6 +84,11 @@ func New(store exec.Store, o Options) *Server {
 	s.clients.init(o.MaxClientsPerAddr, o.MaxUnauthenticated)
 	s.config.init(&s.opts)
 	s.now()
+	var err error
+	if s.poller, err = socket.NewPoller(); err != nil {
+		s.poller = nil
+		o.Logger.Warn("connections are served the slower way", "err", err)
+	}
 	s.wg.Add(1)
 	go s.supervise()
 	return s
@@ -163,6 +172,9 @@ func (s *Server) isClosing() bool {
 
 // accept begins to serve a connection, or refuses it.
 func (s *Server) accept(nc net.Conn) {
+	if s.poller != nil {
+		nc = s.poller.Adopt(nc)
+	}
 	c := newConn(s, nc)
 	if refusal := s.admit(c); refusal != "" {
 		s.refuse(nc, refusal)
@@ -222,6 +234,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		s.wg.Wait()
+		if s.poller != nil {
+			s.closePoller.Do(func() { _ = s.poller.Close() })
+		}
 		close(done)
 	}()
 	select {
