@@ -183,8 +183,9 @@ func TestNoTornReads(t *testing.T) {
 			}
 		}
 	}()
+	mget := "MGET a" + strings.Repeat(" x", 200) + " b" // there is time between a and b
 	for {
-		if v := r.Line("MGET a b"); v.List[0].Text != v.List[1].Text {
+		if v := r.Line(mget); v.List[0].Text != v.List[201].Text {
 			t.Fatalf("torn: %s", v)
 		}
 		select {

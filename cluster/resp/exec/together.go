@@ -18,8 +18,11 @@ import (
 type queue struct {
 	mu      sync.Mutex
 	waiting *crew // nil: nobody
-	free    sync.Pool
+	free    []*crew
 }
+
+// freeCrews is how many are kept for the next transactions.
+const freeCrews = 8
 
 // crew is sessions that share a transaction, the leader first.
 type crew struct {
@@ -45,7 +48,9 @@ func (q *queue) enter(s *Session) (c *crew, leads bool) {
 	defer q.mu.Unlock()
 	c = q.waiting
 	if c == nil || c.commands+len(g.commands) > o.GroupCommands || c.bytes+g.bytes > o.GroupBytes {
-		if c, _ = q.free.Get().(*crew); c == nil {
+		if n := len(q.free); n > 0 {
+			c, q.free = q.free[n-1], q.free[:n-1]
+		} else {
 			c = newCrew()
 		}
 		q.waiting, leads = c, true
@@ -61,6 +66,15 @@ func (q *queue) leave(c *crew) {
 	q.mu.Lock()
 	if q.waiting == c {
 		q.waiting = nil
+	}
+	q.mu.Unlock()
+}
+
+// keep takes back a crew whose transaction is over.
+func (q *queue) keep(c *crew) {
+	q.mu.Lock()
+	if len(q.free) < freeCrews {
+		q.free = append(q.free, c)
 	}
 	q.mu.Unlock()
 }
@@ -85,7 +99,7 @@ func (s *Session) together() bool {
 		o.turn <- struct{}{}
 	}
 	c.clear()
-	q.free.Put(c)
+	q.keep(c)
 	return company
 }
 
