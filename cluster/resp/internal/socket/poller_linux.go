@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -22,6 +23,8 @@ type Poller struct {
 	file *os.File // the epoll instance, itself watched by the runtime
 	raw  syscall.RawConn
 	done chan struct{}
+
+	closing atomic.Bool
 
 	slots atomic.Pointer[[]atomic.Pointer[Conn]] // by the number that an event carries
 
@@ -59,6 +62,7 @@ func NewPoller() (*Poller, error) {
 
 // Close ends the goroutine. Sockets hear of no event any more: close them first.
 func (p *Poller) Close() error {
+	p.closing.Store(true)
 	err := p.file.Close()
 	<-p.done
 	return err
@@ -71,7 +75,10 @@ func (p *Poller) run() {
 	n := 0
 	wait := func(fd uintptr) bool {
 		n = poll(fd, events)
-		return n > 0
+		for n == 0 && !p.closing.Load() && shared() {
+			n = poll(fd, events)
+		}
+		return n > 0 || p.closing.Load()
 	}
 	for {
 		if err := p.raw.Read(wait); err != nil {
@@ -86,6 +93,18 @@ func (p *Poller) run() {
 		runtime.Gosched() // they run first, and then whoever became ready meanwhile
 	}
 }
+
+// shared lets others run, and reports whether there were any. While somebody computes, a
+// merge of the store perhaps, the runtime asks its own poller every 10 ms only; clients
+// would wait that long. So ours goes on asking, each time that the other one yields.
+func shared() bool {
+	begin := time.Now()
+	runtime.Gosched()
+	return time.Since(begin) > aTurn
+}
+
+// aTurn is more than it takes to yield to nobody.
+const aTurn = 2 * time.Microsecond
 
 // poll returns the events that there are.
 func poll(fd uintptr, events []syscall.EpollEvent) int {
