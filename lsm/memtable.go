@@ -49,7 +49,11 @@ func (m *memtable) apply(ops []byte, seq base.SeqNum) (base.SeqNum, error) {
 	if m.minSeq == 0 {
 		m.minSeq = seq
 	}
-	for len(ops) > 0 {
+	warm := ops
+	for n := 0; len(ops) > 0; n++ {
+		if n%skiplist.WarmGroup == 0 && len(warm) >= warmFrom {
+			warm = m.warm(warm)
+		}
 		op, rest, err := batch.DecodeOp(ops)
 		if err != nil {
 			return seq, err
@@ -64,6 +68,25 @@ func (m *memtable) apply(ops []byte, seq base.SeqNum) (base.SeqNum, error) {
 		seq++
 	}
 	return seq, nil
+}
+
+// warmFrom is how many bytes of operations are worth a look ahead: one or two are not.
+const warmFrom = 256
+
+// warm prepares the list for the next operations of a batch, and returns those behind them.
+func (m *memtable) warm(ops []byte) []byte {
+	var keys [skiplist.WarmGroup][]byte
+	n := 0
+	for n < len(keys) && len(ops) > 0 {
+		op, rest, err := batch.DecodeOp(ops)
+		if err != nil {
+			return nil
+		}
+		keys[n], ops = op.Key, rest
+		n++
+	}
+	m.list.Warm(keys[:n])
+	return ops
 }
 
 func (m *memtable) addRangeDel(op batch.Op, seq base.SeqNum) {

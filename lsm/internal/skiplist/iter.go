@@ -50,7 +50,11 @@ func (it *Iter) Next() *base.KV {
 	if it.off == 0 {
 		return nil
 	}
-	return it.land(it.l.next(it.off))
+	kv := it.land(it.l.next(it.off))
+	if kv != nil {
+		it.l.fetchNext(it.l.node(it.off))
+	}
+	return kv
 }
 
 // Prev moves to the record before.
