@@ -123,11 +123,12 @@ func (c *conn) serve() {
 			return
 		}
 		c.partial = 0
+		c.s.More = c.r.Ready()
 		c.request(args)
 		if c.last || c.w.Err() != nil {
 			break
 		}
-		if !c.r.Ready() && !c.flush() {
+		if !c.s.More && !c.flush() {
 			break
 		}
 		if c.killed.Load() {

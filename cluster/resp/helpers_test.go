@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringwood-kv/ringwood/cluster/resp/exec"
 	"github.com/ringwood-kv/ringwood/cluster/resp/internal/memstore"
 	"github.com/ringwood-kv/ringwood/cluster/resp/resptest"
 )
 
 // start serves a store on a port of its own until the end of the test.
-func start(tb testing.TB, store *memstore.Store, o Options) (*Server, string) {
+func start(tb testing.TB, store exec.Store, o Options) (*Server, string) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -35,15 +35,20 @@ type Store struct {
 	making  sync.Mutex
 	txns    sync.Pool // of *txn
 	buffers sync.Pool // of *[]byte, for Stat
+	hints   sync.Pool // of *[]replica.Ref
 }
 
-var _ exec.Store = (*Store)(nil)
+var (
+	_ exec.Store      = (*Store)(nil)
+	_ exec.Prefetcher = (*Store)(nil)
+)
 
 // New returns a store on r.
 func New(r *replica.Replica, o Options) *Store {
 	s := &Store{r: r, opts: o, buckets: make([]atomic.Pointer[replica.Bucket], len(o.Databases))}
 	s.txns.New = func() any { return s.newTxn() }
 	s.buffers.New = func() any { return new([]byte) }
+	s.hints.New = func() any { return new([]replica.Ref) }
 	return s
 }
 
@@ -120,6 +125,20 @@ func (s *Store) Get(dst []byte, k exec.Key, now int64) ([]byte, exec.Info, error
 			return dst, exec.Info{}, s.told(err)
 		}
 	}
+}
+
+// Prefetch implements exec.Prefetcher.
+func (s *Store) Prefetch(keys []exec.Key) {
+	refs := s.hints.Get().(*[]replica.Ref)
+	for _, k := range keys {
+		if b, _ := s.find(k.DB); b != nil {
+			*refs = append(*refs, replica.Ref{Bucket: b, Key: k.Name})
+		}
+	}
+	s.r.Prefetch(*refs)
+	clear(*refs)
+	*refs = (*refs)[:0]
+	s.hints.Put(refs)
 }
 
 // Stat implements exec.Store.

@@ -21,7 +21,9 @@
 // So a command runs in one of three ways:
 //
 //   - Alone. A command that reads one key asks the Store directly: no transaction, no
-//     waiting. This is how a connection reads that does not write.
+//     waiting. This is how a connection reads that does not write. Where more requests have
+//     arrived, such reads wait for the end of what has, or for another command, so that a
+//     Store can fetch their keys side by side (Prefetcher).
 //   - In a group. The first command that writes (or that reads several keys at one
 //     moment) begins a group, and those that follow in the same pipeline join it,
 //     whether they write or read: their arguments stay in the buffer of the

@@ -62,12 +62,13 @@ func (o *Options) setDefaults() {
 
 // Executor runs commands against a Store. It is safe for concurrent use.
 type Executor struct {
-	store   Store
-	opts    Options
-	entries []entry // by the ID of the command
-	gate    *gate   // for values
-	scans   *gate   // for names, which a Store may have to read the values for
-	queue   queue
+	store    Store
+	prefetch Prefetcher // nil if the store is none
+	opts     Options
+	entries  []entry // by the ID of the command
+	gate     *gate   // for values
+	scans    *gate   // for names, which a Store may have to read the values for
+	queue    queue
 }
 
 // entry is what the executor knows of a command.
@@ -103,6 +104,7 @@ const (
 func New(t *command.Table, store Store, o Options) *Executor {
 	o.setDefaults()
 	x := &Executor{store: store, opts: o, entries: make([]entry, len(t.Commands())), gate: newGate(o.Reads), scans: newGate(o.Reads)}
+	x.prefetch, _ = store.(Prefetcher)
 	for name, run := range handlers() {
 		c := t.Find(name)
 		x.entries[c.ID] = entry{run: run, writes: c.Flags&command.Write != 0}

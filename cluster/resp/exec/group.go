@@ -91,6 +91,7 @@ func (g *groupState) clear() {
 // the connection waits for anything, and before another command than those of Run
 // writes a reply. It reports whether other connections that are ready have run meanwhile.
 func (s *Session) Commit() (yielded bool) {
+	s.readLater()
 	g := &s.group
 	if len(g.commands) == 0 {
 		return false

@@ -24,6 +24,10 @@ type Session struct {
 	// not run by then is given up, and a transaction in its middle.
 	Ended *atomic.Bool
 
+	// More says that another request has arrived behind the one that runs: reads wait for
+	// it then, to be announced to the Store together. The owner sets it before Run.
+	More bool
+
 	user User
 
 	ran   Ran   // the command that runs alone
@@ -39,6 +43,7 @@ type Session struct {
 	inBlock bool
 
 	group groupState
+	reads laterReads
 	body  func(Txn) error // runs the group: made once
 
 	val, tmp []byte // buffers for values
@@ -82,8 +87,13 @@ func (s *Session) Run(c *command.Command, args [][]byte) {
 		s.keys = s.keys[:0] // those of the group
 		s.alone(c, e, args)
 	case len(s.group.commands) == 0 && !e.writes && len(s.keys) < 2:
+		if s.More || len(s.reads.reads) > 0 {
+			s.later(c, e, args)
+			return
+		}
 		s.alone(c, e, args)
 	default:
+		s.readLater()
 		s.join(c, e, args)
 	}
 }
@@ -192,5 +202,6 @@ func (s *Session) ended() bool { return s.Ended != nil && s.Ended.Load() }
 // Close gives up what the session has: a group is dropped, not run.
 func (s *Session) Close() {
 	s.group.clear()
+	s.reads.clear()
 	s.release()
 }
