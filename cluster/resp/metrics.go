@@ -54,6 +54,12 @@ type counters struct {
 
 type commandCounters struct{ calls, failed atomic.Uint64 }
 
+// Connections returns how many connections there are.
+func (s *Server) Connections() int {
+	all, _ := s.clients.count()
+	return all
+}
+
 // Metrics returns the counters.
 func (s *Server) Metrics() Metrics {
 	c := &s.counters

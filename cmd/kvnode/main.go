@@ -212,6 +212,7 @@ func (p *program) serve(n *cluster.Node, asked signals) int {
 	p.systemd.Ready("serving")
 	stopWatchdog := p.systemd.Watch(func() bool { return len(n.Live()) == 0 })
 	defer stopWatchdog()
+	defer p.limitHeap(n)()
 	p.hello(n)
 
 	code := exitOK
