@@ -44,7 +44,9 @@ type conn struct {
 	tracking option.Tracking
 	read     [][]byte // keys to be invalidated behind the reply
 
-	input  share // of the budget: requests that have arrived in part
+	account account // of the budget, with its shares
+
+	input  share // requests that have arrived in part
 	output share // replies that are held
 	queued share // commands that MULTI keeps
 
@@ -83,13 +85,15 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
 		srv: s, nc: nc, host: hostOf(nc.RemoteAddr()),
 		addr: addrText(nc.RemoteAddr()), laddr: addrText(nc.LocalAddr()), created: s.now(),
-		input: share{b: &s.memory}, output: share{b: &s.memory}, queued: share{b: &s.memory},
-		public: public{multi: -1, proto: wire.RESP2, user: defaultUser},
+		account: account{b: &s.memory},
+		public:  public{multi: -1, proto: wire.RESP2, user: defaultUser},
 	}
+	c.input.a, c.output.a, c.queued.a = &c.account, &c.account, &c.account
 	c.r = wire.NewReader(source{c}, wire.Limits{MaxArgs: s.opts.MaxArgs, MaxBulk: s.opts.MaxValue, MaxRequest: s.opts.MaxRequest})
 	c.w = wire.NewWriter(sink{c})
 	c.w.SetLimit(free, c.holding)
 	c.s = s.exec.NewSession(c.w, c.ran)
+	c.s.Memory = &c.account
 	c.s.Ended = &c.killed
 	c.unauthSince.Store(s.tick.Load())
 	c.moment.set(phaseIdle, s.tick.Load())

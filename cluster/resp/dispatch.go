@@ -192,5 +192,3 @@ func (c *conn) slow(r exec.Ran) {
 	}
 	c.srv.opts.Slow(s)
 }
-
-var _ exec.Memory = (*budget)(nil)

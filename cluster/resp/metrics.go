@@ -18,7 +18,7 @@ type Metrics struct {
 	ClosedRequest  uint64 // took too long to send one request
 	ClosedWrite    uint64 // did not read
 	ClosedOutput   uint64 // over MaxOutput
-	ClosedMemory   uint64 // over MaxMemory
+	ClosedMemory   uint64 // over MaxMemory, or held of it what others needed
 	ClosedProtocol uint64 // sent something else than requests
 	ClosedKill     uint64
 

@@ -24,6 +24,10 @@ type Session struct {
 	// not run by then is given up, and a transaction in its middle.
 	Ended *atomic.Bool
 
+	// Memory is asked in place of Options.Memory for what a reply is made of, which stays
+	// until the client has read it. NewSession sets it to that.
+	Memory Memory
+
 	user User
 
 	// The keys of the request that Admit looked at, or that runs.
@@ -40,7 +44,7 @@ type Session struct {
 
 	val, tmp []byte // buffers for values
 	ends     []int
-	charged  int // bytes taken from Options.Memory for this command
+	charged  int // bytes taken from Memory for this command
 	holds    holding
 }
 
@@ -58,7 +62,7 @@ type Ran struct {
 // if it is not nil, is told of each command of Run when it has been answered: slices
 // are valid during the call.
 func (x *Executor) NewSession(w *wire.Writer, observe func(Ran)) *Session {
-	s := &Session{x: x, w: w, observe: observe}
+	s := &Session{x: x, w: w, observe: observe, Memory: x.opts.Memory}
 	s.body = s.runGroup
 	return s
 }
@@ -144,7 +148,7 @@ func (s *Session) release() {
 // releaseValue gives back what a value took that was charged.
 func (s *Session) releaseValue() {
 	if s.charged > 0 {
-		s.x.opts.Memory.Give(s.charged)
+		s.Memory.Give(s.charged)
 		s.charged = 0
 		s.val = nil
 	}
@@ -160,10 +164,10 @@ func (s *Session) charge(n int) error {
 
 // take asks for n bytes more for this command.
 func (s *Session) take(n int) error {
-	if s.x.opts.Memory == nil {
+	if s.Memory == nil {
 		return nil
 	}
-	if !s.x.opts.Memory.Take(n) {
+	if !s.Memory.Take(n) {
 		return ErrMemory
 	}
 	s.charged += n
