@@ -108,7 +108,7 @@ type Limits struct {
 	Args    int // arguments of a command. 0 means 1,048,576
 
 	Connections     int // of each protocol. 0 means 16,384
-	PerAddress      int // of Connections, from one IP address; over HTTP, from one /64 of IPv6. 0 means Connections
+	PerAddress      int // of Connections, from one IP address, or one /64 of IPv6. 0 means Connections
 	Unauthenticated int // of Connections, that have still to log in. 0 means 1024
 
 	Pipeline    int   // commands over RESP that are committed together. 0 means 256

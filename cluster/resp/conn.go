@@ -27,7 +27,7 @@ type conn struct {
 	s   *exec.Session
 
 	id          int64  // set once, by the registry
-	host        string // of the client, for the limit of each address
+	host        string // what the client counts as for the limit of each address
 	addr, laddr string
 	created     time.Time
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -62,6 +63,32 @@ func TestMaxClientsPerAddr(t *testing.T) {
 	_ = a.Conn.Close()
 	eventually(t, "a place is free", func() bool { return srv.Metrics().Clients == 1 })
 	resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+}
+
+// Whoever has an address of IPv6 has the whole /64.
+func TestOneAddress(t *testing.T) {
+	for _, x := range []struct {
+		a, b string
+		same bool
+	}{
+		{"10.0.0.1:1", "10.0.0.1:2", true},
+		{"10.0.0.1:1", "10.0.0.2:1", false},
+		{"10.0.0.1:1", "[::ffff:10.0.0.1]:1", true},
+		{"[2001:db8::1]:1", "[2001:db8::ffff:ffff:ffff:ffff]:2", true},
+		{"[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
+		{"[fe80::1%lo]:1", "[fe80::2%lo]:1", true},
+	} {
+		var hosts [2]string
+		for i, text := range []string{x.a, x.b} {
+			hosts[i] = hostOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)))
+		}
+		if same := hosts[0] == hosts[1]; same != x.same || hosts[0] == "" {
+			t.Errorf("%s and %s count as %q", x.a, x.b, hosts)
+		}
+	}
+	if h := hostOf(&net.UnixAddr{Name: "socket", Net: "unix"}); h != "" {
+		t.Errorf("a socket without addresses counts as %q", h)
+	}
 }
 
 func TestUnauthenticatedLimits(t *testing.T) {

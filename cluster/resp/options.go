@@ -26,7 +26,8 @@ type Options struct {
 
 	// MaxClients bounds the connections. Default 10,000.
 	MaxClients int
-	// MaxClientsPerAddr bounds those from one IP address. Default MaxClients.
+	// MaxClientsPerAddr bounds those from one IP address, or one /64 of IPv6. Default
+	// MaxClients.
 	MaxClientsPerAddr int
 	// MaxUnauthenticated bounds those that have still to log in. Default a tenth of
 	// MaxClients, and at least 10.
