@@ -52,6 +52,24 @@ func TestMaxClients(t *testing.T) {
 	}
 }
 
+// CONFIG SET lets nobody in for whom there is no file.
+func TestMostClients(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{MaxClients: 3, MostClients: 4, MaxClientsPerAddr: 10})
+	c := resptest.Dial(t, "tcp", addr)
+	const refused = "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle the specified number of clients, try with 4"
+	c.Want(refused, "CONFIG SET maxclients 5")
+	c.Want(refused, "CONFIG SET timeout 7 MAXCLIENTS 100000")
+	c.Want(`["maxclients" "3" "timeout" "0"]`, "CONFIG GET maxclients timeout")
+	c.Want("-ERR Unknown option or number of arguments for CONFIG SET - 'nothing'", "CONFIG SET maxclients 5 nothing 1")
+	c.Want("+OK", "CONFIG SET maxclients 4")
+	for range 3 {
+		resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+	}
+	if got := closed(t, dial(t, addr)); got != "-ERR max number of clients reached\r\n" || srv.Metrics().Clients != 4 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMaxClientsPerAddr(t *testing.T) {
 	srv, addr := start(t, memstore.New(16), Options{MaxClientsPerAddr: 2})
 	a := resptest.Dial(t, "tcp", addr)

@@ -26,6 +26,9 @@ type Options struct {
 
 	// MaxClients bounds the connections. Default 10,000.
 	MaxClients int
+	// MostClients is what CONFIG SET may make of MaxClients: what the process has files
+	// for. 0 for no limit.
+	MostClients int
 	// MaxClientsPerAddr bounds those from one IP address, or one /64 of IPv6. Default
 	// MaxClients.
 	MaxClientsPerAddr int
