@@ -39,7 +39,7 @@ const (
 func table() []setting {
 	return []setting{
 		{name: "data-dir", group: storage, def: "kvnode-data",
-			help: "directory of the store; made if there is none, readable for nobody else",
+			help: "directory of the store, with nothing else in it; made if there is none, readable for nobody else",
 			bind: func(c *Config) value { return &pathValue{p: &c.DataDir} }},
 		{name: "memory", group: storage, def: "256MiB",
 			help: "memory of the engine: write buffers, block cache, filters and indexes",
