@@ -41,6 +41,8 @@ type conn struct {
 	// CLIENT REPLY: off, skip the next command, skip this one, and what the writer does.
 	off, skipNext, skip, muted bool
 
+	took latencyRun // what is to be published when the replies go
+
 	tracking option.Tracking
 	read     [][]byte // keys to be invalidated behind the reply
 
@@ -158,6 +160,7 @@ func (c *conn) handshake() error {
 // flush commits what is open and lets the replies go.
 func (c *conn) flush() bool {
 	c.s.Commit()
+	c.srv.counters.latencies.publish(&c.took)
 	err := c.w.Flush()
 	if c.output.taken > 0 {
 		c.output.set(0, 0)
@@ -188,6 +191,7 @@ func (c *conn) failed(err error) {
 // close ends the connection and gives back what it has.
 func (c *conn) close() {
 	c.s.Close()
+	c.srv.counters.latencies.publish(&c.took)
 	if c.polite && !c.killed.Load() {
 		c.linger()
 	}

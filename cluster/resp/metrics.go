@@ -31,6 +31,10 @@ type Metrics struct {
 	BytesIn, BytesOut uint64
 	Memory            int64 // charged to MaxMemory now
 
+	// Latency has an entry for each kind of command: how long commands took, without the
+	// wait for a commit. It counts nothing where Options.Slow is nil.
+	Latency []Latency
+
 	// PerCommand has an entry for each command that was run, by name.
 	PerCommand []CommandMetrics
 }
@@ -50,6 +54,7 @@ type counters struct {
 	closedOutput, closedMemory, closedProtocol, closedKill atomic.Uint64
 	rejectedCommands, slow, loginFailures, denied, in, out atomic.Uint64
 	perCommand                                             []commandCounters
+	latencies                                              latencies
 }
 
 type commandCounters struct{ calls, failed atomic.Uint64 }
@@ -83,6 +88,7 @@ func (s *Server) Metrics() Metrics {
 		BytesIn:         c.in.Load(),
 		BytesOut:        c.out.Load(),
 		Memory:          s.memory.used.Load(),
+		Latency:         c.latencies.all(),
 	}
 	m.Clients, m.Unauthenticated = s.clients.count()
 	for _, cmd := range s.table.Commands() {
