@@ -75,6 +75,9 @@ func (n *Node) observe(x *httpapi.Observation) {
 	if threshold := n.slowThreshold.Load(); threshold <= 0 || int64(x.Took) < threshold {
 		return
 	}
+	if x.Code == wire.Unauthorized || x.Code == wire.TooManyLogins {
+		return // strangers would fill the log: a password takes its time, wrong or right
+	}
 	n.NoteSlow(Slow{
 		Time: x.Time, Took: x.Took, Protocol: "http", Command: x.Method + " " + x.Route, Bytes: int(x.BytesIn), Keys: x.Keys,
 		Bucket: x.Bucket, Key: string(x.Key), Client: x.Addr.String(), User: x.User,

@@ -121,6 +121,15 @@ func (n *Node) buckets() []BucketMetrics {
 	return all
 }
 
+// Connections returns how many connections of clients there are, over RESP and HTTP.
+func (n *Node) Connections() int {
+	all := n.resp.Connections()
+	if n.httpListen != nil {
+		all += n.httpListen.metrics().Open
+	}
+	return all
+}
+
 // Clients describes the connections over RESP.
 func (n *Node) Clients() []resp.ClientInfo { return n.resp.Clients() }
 

@@ -244,7 +244,7 @@ func (n *Node) openRESP() {
 	o := resp.Options{
 		Databases: len(n.databases),
 		MaxKey:    l.Key, MaxValue: l.Value, MaxArgs: l.Args, MaxRequest: l.Request, MaxTransaction: l.Transaction,
-		MaxClients: l.Connections, MaxClientsPerAddr: l.PerAddress, MaxUnauthenticated: l.Unauthenticated,
+		MaxClients: l.Connections, MostClients: l.MostConnections, MaxClientsPerAddr: l.PerAddress, MaxUnauthenticated: l.Unauthenticated,
 		IdleTimeout: t.Idle, AuthTimeout: t.Login, RequestTimeout: t.Read, WriteTimeout: t.Write,
 		MaxOutput: l.Output, MaxMemory: l.Inflight, GroupCommands: l.Pipeline,
 		Access: respaccess.New(respaccess.Options{

@@ -270,6 +270,34 @@ func TestSlowLog(t *testing.T) {
 	}
 }
 
+// Who has not logged in cannot push what an operator is looking for out of the slow log:
+// a check of a password is slow.
+func TestSlowLogins(t *testing.T) {
+	o := withAPI(t)
+	o.SlowThreshold = time.Nanosecond
+	n := start(t, o)
+	token := someone(t, n)
+	c := dial(t, n)
+	for _, line := range []string{"AUTH root wrong-password", "GET k", "HELLO 3 AUTH root wrong-password"} {
+		if got := c.Line(line); got.Kind != '-' {
+			t.Errorf("%s: %s", line, got)
+		}
+	}
+	h := dialHTTP(t, n, nil)
+	for _, login := range []string{"", "rwt_wrong"} {
+		if got := h.get("/v1/whoami", login); got != 401 {
+			t.Error(got)
+		}
+	}
+	if got := h.get("/v1/whoami", token); got != 200 {
+		t.Error(got)
+	}
+	eventually(t, "who has logged in is noted", func() bool { return len(n.SlowLog(10)) > 0 })
+	if all := n.SlowLog(10); len(all) != 1 || all[0].User != "root" {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestHotKeys(t *testing.T) {
 	n := start(t, onLoopback(t, vfs.NewMem()))
 	c := dial(t, n)

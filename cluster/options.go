@@ -108,7 +108,8 @@ type Limits struct {
 	Args    int // arguments of a command. 0 means 1,048,576
 
 	Connections     int // of each protocol. 0 means 16,384
-	PerAddress      int // of Connections, from one IP address; over HTTP, from one /64 of IPv6. 0 means Connections
+	MostConnections int // what CONFIG SET maxclients may make of Connections over RESP: what there are files for. 0: no limit
+	PerAddress      int // of Connections, from one IP address, or one /64 of IPv6. 0 means Connections
 	Unauthenticated int // of Connections, that have still to log in. 0 means 1024
 
 	Pipeline    int   // commands over RESP that are committed together. 0 means 256
@@ -181,8 +182,8 @@ func (o Options) withDefaults() (Options, error) {
 	if l.Inflight == 0 {
 		l.Inflight = 256 << 20
 	}
-	if l.Inflight < 0 || o.Memory < 0 || o.LoginMemory < 0 {
-		return o, badOption("a budget of memory is negative")
+	if l.MostConnections < 0 || l.Inflight < 0 || o.Memory < 0 || o.LoginMemory < 0 {
+		return o, badOption("Limits.MostConnections or a budget of memory is negative")
 	}
 	if o.ResetAdmin && o.AdminPassword.IsEmpty() {
 		return o, badOption("ResetAdmin takes an AdminPassword")

@@ -49,6 +49,10 @@
 //	admin-cluster  nodes, plan and commit, hints
 //	admin-users    users and roles
 //
+// A write may say when the value ends, and that may be at once, or have passed: the key is
+// gone, and no delete is asked for, as in Redis. Whoever may write could as well let it
+// live for a millisecond, or overwrite it: write without delete protects no value.
+//
 // What a write answers about itself needs no read: whether SETNX has set the key, how
 // long it is after APPEND, how many keys DEL has found.
 //

@@ -135,12 +135,13 @@ func (c *call) json(v any) error {
 	if err := wire.CheckText(b); err != nil {
 		return wire.Errorf(wire.BadRequest, "%v", err)
 	}
-	// "[{},{}," is three bytes for what takes some two hundred when it is decoded.
+	// Beside the body there are the buffer of the decoder, what it has decoded, and later what
+	// the store makes of that. "[{},{}," is three bytes for what takes hundreds then.
 	parts := jsonParts(b)
 	if parts > maxParts*c.set.Keys+64 {
 		return wire.Errorf(wire.TooLarge, "the JSON has %d parts, too many for %d keys", parts, c.set.Keys)
 	}
-	if err := c.charge(int64(len(b)) + partSize*int64(parts)); err != nil {
+	if err := c.charge(int64(len(b))*5/2 + partSize*int64(parts)); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -167,11 +168,11 @@ func (c *call) noBody() error {
 	return err
 }
 
-// An operation of a batch has at most so many fields and braces, and takes at most so
-// many bytes for each when it is decoded.
+// An operation of a batch has at most so many fields and braces, and takes about so many
+// bytes for each when it is decoded and done.
 const (
 	maxParts = 16
-	partSize = 256
+	partSize = 384
 )
 
 // jsonParts counts the commas and braces outside of strings: a bound for how many things

@@ -408,6 +408,19 @@ func (c *call) writeOne(bucket string, op Operation, w Write) (*Result, error) {
 
 // write asks the store and sees that it answers as it must.
 func (c *call) write(bucket string, w Write) (Written, error) {
+	held := int64(0)
+	defer func() { c.release(held) }()
+	w.Turn = c.turn
+	w.Hold = func(bytes int64) error {
+		if bytes <= held {
+			return nil
+		}
+		if err := c.charge(bytes - held); err != nil {
+			return err
+		}
+		held = bytes
+		return nil
+	}
 	done, err := c.api.o.Store.Write(c.r.Context(), bucket, w)
 	if err == nil && len(done.Results) != len(w.Operations) {
 		c.api.o.Logger.Error("http: the store has another number of results than there were operations")

@@ -109,6 +109,63 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
+// A batch is in memory several times while it is decoded and done, and its parts take more
+// than their text: that is charged before anything is decoded.
+func TestBatchInFlight(t *testing.T) {
+	set := func(s *server, limit int) {
+		must(t, s.api.Apply(httpapi.Settings{Limits: httpapi.Limits{InFlight: int64(limit)}}))
+	}
+	s := newServer(t, nil)
+	post := func(body string) *response { return s.do("POST", "/v1/buckets/available/batch", body) }
+	body := `{"operations":[{"op":"put","key":"k","value":"` + strings.Repeat("v", 1<<17-100) + `"}]}`
+	const buffer, parts = 1 << 17, 5
+	need := buffer + len(body)*5/2 + parts*384
+	set(s, need)
+	post(body).is(200)
+	set(s, need-1)
+	post(body).is(503, wire.Overloaded)
+	small := `{"operations":[{"op":"delete","key":"k"}` + strings.Repeat(`,{"op":"delete","key":"k"}`, 99) + `]}`
+	set(s, 1000*100)
+	post(small).is(503, wire.Overloaded)
+	if got := s.api.Metrics().InFlight; got != 0 {
+		t.Errorf("%d bytes are charged for ever", got)
+	}
+}
+
+// A write reads what it replaces: that is charged too, and let go of with the write.
+func TestWrittenOverInFlight(t *testing.T) {
+	const size = 100_000
+	s := newServer(t, nil)
+	for _, k := range []string{"a", "b", "c"} {
+		s.do("PUT", keys+k, strings.Repeat("v", size)).is(204)
+	}
+	context := s.do("GET", keys+"a", "").is(200).context()
+	limit := func(n int64) { must(t, s.api.Apply(httpapi.Settings{Limits: httpapi.Limits{InFlight: n}})) }
+	limit(size)
+	for _, r := range []*response{
+		s.do("PUT", keys+"a", "small"), s.do("DELETE", keys+"a", ""), s.do("PUT", keys+"a", "small", context),
+	} {
+		if e := r.is(503, wire.Overloaded).failure(); !e.Definite {
+			t.Errorf("%+v", e)
+		}
+	}
+	limit(size + 2000)
+	s.do("GET", keys+"a", "").is(200)
+	s.do("PUT", keys+"a", "small").is(204)
+	// Each in its turn, and what was replaced is let go of before the next.
+	batch := `{"operations":[{"op":"delete","key":"b"},{"op":"delete","key":"c"}]}`
+	if got := s.do("POST", "/v1/buckets/available/batch", batch).is(200).text; !strings.Contains(got, `"failed":2`) {
+		t.Error(got)
+	}
+	limit(size + 10_000)
+	if got := s.do("POST", "/v1/buckets/available/batch", batch).is(200).text; !strings.Contains(got, `"failed":0`) {
+		t.Error(got)
+	}
+	if got := s.api.Metrics().InFlight; got != 0 {
+		t.Errorf("%d bytes are charged for ever", got)
+	}
+}
+
 // listen serves s on a real socket.
 func (s *server) listen() string { return listen(s.t, &http.Server{Handler: s.api}) }
 

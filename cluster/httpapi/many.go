@@ -132,6 +132,7 @@ func batch(c *call) error {
 		if err := c.operation(op, &in.Operations[i]); err != nil {
 			return atIndex(err, i)
 		}
+		in.Operations[i] = wire.Operation{} // its value is in memory twice
 		c.note(bucket, op.Key)
 		if err := c.needKey(op.verbs(), bucket, op.Key); err != nil {
 			if w.Atomic {

@@ -66,6 +66,14 @@ type Write struct {
 	// ID, if it is not empty, makes a repetition harmless. It is the client's, in the
 	// name of User.
 	ID, User string
+
+	// A write has to read what it replaces, and nobody knows before how large that is. Turn
+	// waits until the Store may read a record, and done ends that. Before that, Hold is
+	// told how many bytes of records are in memory for this write by now; its error says
+	// that there is not so much, and is that of the operation. Both are nil where nothing
+	// is limited, and may be called while the Store holds locks.
+	Turn func() (done func(), err error)
+	Hold func(bytes int64) error
 }
 
 // Kind is what an Operation does.

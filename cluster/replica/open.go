@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"github.com/ringwood-kv/ringwood/cluster/hlc"
 	"github.com/ringwood-kv/ringwood/cluster/vclock"
 	"github.com/ringwood-kv/ringwood/lsm"
+	"github.com/ringwood-kv/ringwood/lsm/vfs"
 )
 
 // Replica is the data of one node, open. All methods are safe for concurrent use. See
@@ -67,8 +69,8 @@ type Opened struct {
 // Open opens the store in dir, or makes one where there is none, at wall, in
 // milliseconds since the Unix epoch. o may be nil. It waits for the disk.
 //
-// The error is the engine's; ErrFormat, for a directory that holds something else or
-// the store of another node; ErrCorruption, for damage in what is needed before
+// The error is the engine's; ErrFormat, for a directory that holds something else, files
+// without a store among them, or the store of another node; ErrCorruption, for damage in what is needed before
 // anything else, of which Options.NewActor gets over a damaged lease; or ErrInvalid.
 func Open(dir string, wall int64, o *Options) (*Replica, error) {
 	if o == nil {
@@ -77,7 +79,7 @@ func Open(dir string, wall int64, o *Options) (*Replica, error) {
 	if o.Engine.ReadOnly {
 		return nil, fmt.Errorf("%w: a replica cannot be opened read-only", ErrInvalid)
 	}
-	db, err := lsm.Open(dir, &o.Engine)
+	db, err := openEngine(dir, o.Engine)
 	if err != nil {
 		return nil, fmt.Errorf("replica: %w", err)
 	}
@@ -94,6 +96,32 @@ func Open(dir string, wall int64, o *Options) (*Replica, error) {
 	}
 	return r, nil
 }
+
+// openEngine opens the store of the engine in dir, or makes one, but not among files of
+// somebody else: they would be taken for a part of it, by people and their backups.
+func openEngine(dir string, o lsm.Options) (*lsm.DB, error) {
+	files := o.FS
+	if files == nil {
+		files = vfs.OS
+	}
+	other := ""
+	names, _ := files.List(dir) // what is wrong with dir the engine says better
+	for _, name := range names {
+		if !mayBeThere[name] {
+			other, o.MustExist = name, true
+			break
+		}
+	}
+	db, err := lsm.Open(dir, &o)
+	if other != "" && errors.Is(err, fs.ErrNotExist) && !errors.Is(err, lsm.ErrCorruption) {
+		return nil, fmt.Errorf("%w: there is no store in %s, but %s and perhaps more: a new store takes a directory that is empty, or not there yet", ErrFormat, dir, other)
+	}
+	return db, err
+}
+
+// mayBeThere is what a directory for a new store may have: what a file system puts into an
+// empty one, and what the engine leaves when the making of a store is interrupted.
+var mayBeThere = map[string]bool{"lost+found": true, "LOCK": true, "CURRENT.tmp": true, "MANIFEST-000001": true}
 
 // meta returns a record of the meta partition, nil if there is none.
 func (r *Replica) meta(key []byte) ([]byte, error) {

@@ -94,6 +94,9 @@ const (
 	keptBytes   = 256 << 10
 	keptRecord  = 64 << 10 // read for one entry
 	keptRecords = 1 << 20  // for all of them
+
+	// keptForgotten is what stays of the memory of a key that was forgotten.
+	keptForgotten = 4 << 10
 )
 
 func (r *Replica) newTx() *Tx {
@@ -210,7 +213,8 @@ func (tx *Tx) Len() int { return len(tx.slots) }
 func (tx *Tx) Wall() int64 { return tx.wall }
 
 // Held returns how many bytes of records the transaction has read, and keeps until it is
-// over: whoever limits memory asks while the function runs. Put and Delete read as well.
+// over: whoever limits memory asks while the function runs. Put and Delete read as well,
+// and let go of a large record that they replace.
 func (tx *Tx) Held() int { return tx.bytes }
 
 // Durable makes the transaction at least as durable as d when it is acknowledged.
@@ -335,10 +339,23 @@ func (tx *Tx) put(e *entry, s vclock.Sibling, ctx *vclock.Context) error {
 	}
 	e.dirty = true
 	tx.note(out)
-	if all := e.obj.Siblings; len(all) == 1 && all[0].Dot == s.Dot {
-		e.letGo() // nothing of what was read is left
+	if all := e.obj.Siblings; len(all) == 1 && all[0].Dot == s.Dot { // nothing of what was read is left
+		most := keptRecord
+		if len(tx.entries) > keptEntries { // nothing is kept for the next transaction
+			most = keptForgotten
+		}
+		tx.drop(e, most)
 	}
 	return nil
+}
+
+// drop leaves the record that was read to the garbage collector, unless its memory is no
+// more than most.
+func (tx *Tx) drop(e *entry, most int) {
+	if cap(e.rec) > most {
+		tx.bytes -= len(e.rec)
+		e.rec = nil
+	}
 }
 
 // Forget lets go of what was read of declared key i, if it was not written: with many
@@ -347,7 +364,9 @@ func (tx *Tx) Forget(i int) {
 	if e := &tx.entries[tx.slots[i]]; e.loaded && !e.dirty {
 		e.obj.Reset()
 		e.loaded = false
-		e.letGo()
+		tx.drop(e, keptForgotten)
+		tx.bytes -= len(e.rec)
+		e.rec = e.rec[:0]
 	}
 }
 

@@ -449,7 +449,7 @@ func TestLeaseFails(t *testing.T) {
 // replaced is let go, and what is forgotten can be read again.
 func TestLargeRecordsAreLetGo(t *testing.T) {
 	r, b := fresh(t)
-	big := strings.Repeat("v", 2*keptBytes)
+	big := strings.Repeat("v", 2*keptRecord)
 	refs := make([]Ref, 4)
 	for i := range refs {
 		refs[i] = Ref{b, []byte{byte('a' + i)}}
@@ -476,8 +476,35 @@ func TestLargeRecordsAreLetGo(t *testing.T) {
 				t.Errorf("record %d is held: %v", i, held)
 			}
 		}
+		if n := tx.Held(); n < len(big) || n > len(big)+1000 {
+			t.Errorf("%d bytes are held, and one record has %d", n, len(big))
+		}
 		if it, err := tx.Get(0); err != nil || string(it.Value) != big {
 			t.Errorf("%d bytes are read again, %v", len(it.Value), err)
+		}
+		return nil
+	}))
+	// Nor does one over many small ones.
+	var many []Ref
+	for i := range 4 * keptEntries {
+		many = append(many, Ref{b, fmt.Append(nil, "many", i)})
+		put(t, r, b, string(many[i].Key), big[:2*keptForgotten])
+	}
+	must(t, r.Update(start, many, func(tx *Tx) error {
+		for i := range many {
+			if i%2 == 0 {
+				if _, err := tx.Delete(i, nil); err != nil {
+					return err
+				}
+				continue
+			}
+			if _, err := tx.Get(i); err != nil {
+				return err
+			}
+			tx.Forget(i)
+		}
+		if n := tx.Held(); n != 0 {
+			t.Errorf("%d bytes of %d small records are held", n, len(many))
 		}
 		return nil
 	}))

@@ -48,6 +48,7 @@ type param struct {
 	set  func(*Server, int64)
 	low  int64 // bounds of set
 	high int64
+	not  func(*Server, int64) string // nil, or why set cannot do it; "" if it can
 }
 
 func fixed(name, value string) param {
@@ -68,6 +69,7 @@ var params = []param{
 		name: "maxclients", low: 1, high: math.MaxInt32,
 		get: func(s *Server) string { return strconv.FormatInt(s.config.maxClients.Load(), 10) },
 		set: func(s *Server, n int64) { s.config.maxClients.Store(n) },
+		not: tooManyFiles,
 	},
 	fixed("maxmemory", "0"),
 	fixed("maxmemory-policy", "noeviction"),
@@ -151,12 +153,28 @@ func configSet(c *conn, args [][]byte) error {
 		changes = append(changes, change{p, n})
 	}
 	for _, ch := range changes {
+		if ch.p.not == nil {
+			continue
+		}
+		if why := ch.p.not(c.srv, ch.value); why != "" {
+			return errConfig([]byte(ch.p.name), why)
+		}
+	}
+	for _, ch := range changes {
 		if ch.p.set != nil {
 			ch.p.set(c.srv, ch.value)
 		}
 	}
 	c.w.OK()
 	return nil
+}
+
+// tooManyFiles says, in the words of Redis, that there are not so many files to be opened.
+func tooManyFiles(s *Server, n int64) string {
+	if most := s.opts.MostClients; most > 0 && n > int64(most) {
+		return "The operating system is not able to handle the specified number of clients, try with " + strconv.Itoa(most)
+	}
+	return ""
 }
 
 func findParam(name []byte) *param {

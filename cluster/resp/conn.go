@@ -28,7 +28,7 @@ type conn struct {
 	s   *exec.Session
 
 	id          int64  // set once, by the registry
-	host        string // of the client, for the limit of each address
+	host        string // what the client counts as for the limit of each address
 	addr, laddr string
 	created     time.Time
 
@@ -44,10 +44,14 @@ type conn struct {
 	// CLIENT REPLY: off, skip the next command, skip this one, and what the writer does.
 	off, skipNext, skip, muted bool
 
+	took latencyRun // what is to be published when the replies go
+
 	tracking option.Tracking
 	read     [][]byte // keys to be invalidated behind the reply
 
-	input  share // of the budget: requests that have arrived in part
+	account account // of the budget, with its shares
+
+	input  share // requests that have arrived in part
 	output share // replies that are held
 	queued share // commands that MULTI keeps
 
@@ -86,13 +90,15 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{
 		srv: s, nc: nc, host: hostOf(nc.RemoteAddr()),
 		addr: addrText(nc.RemoteAddr()), laddr: addrText(nc.LocalAddr()), created: s.now(),
-		input: share{b: &s.memory}, output: share{b: &s.memory}, queued: share{b: &s.memory},
-		public: public{multi: -1, proto: wire.RESP2, user: defaultUser},
+		account: account{b: &s.memory},
+		public:  public{multi: -1, proto: wire.RESP2, user: defaultUser},
 	}
+	c.input.a, c.output.a, c.queued.a = &c.account, &c.account, &c.account
 	c.r = wire.NewReader(source{c}, wire.Limits{MaxArgs: s.opts.MaxArgs, MaxBulk: s.opts.MaxValue, MaxRequest: s.opts.MaxRequest})
 	c.w = wire.NewWriter(sink{c})
 	c.w.SetLimit(free, c.holding)
 	c.s = s.exec.NewSession(c.w, c.ran)
+	c.s.Memory = &c.account
 	c.s.Ended = &c.killed
 	c.unauthSince.Store(s.tick.Load())
 	c.moment.set(phaseIdle, s.tick.Load())
@@ -159,7 +165,9 @@ func (c *conn) handshake() error {
 // first: then the replies of all of them are written in a row, and a client whose thread
 // sleeps is woken once and not once for each, which is the dearest part of a write.
 func (c *conn) flush() bool {
-	if !c.s.Commit() && c.w.Pending() > 0 {
+	yielded := c.s.Commit()
+	c.srv.counters.latencies.publish(&c.took)
+	if !yielded && c.w.Pending() > 0 {
 		runtime.Gosched()
 	}
 	err := c.w.Flush()
@@ -192,6 +200,7 @@ func (c *conn) failed(err error) {
 // close ends the connection and gives back what it has.
 func (c *conn) close() {
 	c.s.Close()
+	c.srv.counters.latencies.publish(&c.took)
 	if c.polite && !c.killed.Load() {
 		c.linger()
 	}

@@ -170,8 +170,12 @@ func (c *conn) ran(r *exec.Ran) {
 	if r.Err != nil {
 		n.failed.Add(1)
 	}
-	if c.srv.opts.Slow == nil || r.Command.Flags&command.SkipSlowlog != 0 {
-		return
+	if c.srv.opts.Slow == nil {
+		return // nothing was measured
+	}
+	c.srv.counters.latencies.note(&c.took, kindOf(r.Command), r.Took)
+	if r.Command.Flags&command.SkipSlowlog != 0 || !c.authed {
+		return // strangers would fill the log: a password takes its time, wrong or right
 	}
 	if slower := c.srv.config.slower.Load(); slower >= 0 && int64(r.Took) >= slower {
 		c.slow(r)
@@ -195,5 +199,3 @@ func (c *conn) slow(r *exec.Ran) {
 	}
 	c.srv.opts.Slow(s)
 }
-
-var _ exec.Memory = (*budget)(nil)

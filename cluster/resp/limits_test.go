@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -51,6 +52,24 @@ func TestMaxClients(t *testing.T) {
 	}
 }
 
+// CONFIG SET lets nobody in for whom there is no file.
+func TestMostClients(t *testing.T) {
+	srv, addr := start(t, memstore.New(16), Options{MaxClients: 3, MostClients: 4, MaxClientsPerAddr: 10})
+	c := resptest.Dial(t, "tcp", addr)
+	const refused = "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to handle the specified number of clients, try with 4"
+	c.Want(refused, "CONFIG SET maxclients 5")
+	c.Want(refused, "CONFIG SET timeout 7 MAXCLIENTS 100000")
+	c.Want(`["maxclients" "3" "timeout" "0"]`, "CONFIG GET maxclients timeout")
+	c.Want("-ERR Unknown option or number of arguments for CONFIG SET - 'nothing'", "CONFIG SET maxclients 5 nothing 1")
+	c.Want("+OK", "CONFIG SET maxclients 4")
+	for range 3 {
+		resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+	}
+	if got := closed(t, dial(t, addr)); got != "-ERR max number of clients reached\r\n" || srv.Metrics().Clients != 4 {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestMaxClientsPerAddr(t *testing.T) {
 	srv, addr := start(t, memstore.New(16), Options{MaxClientsPerAddr: 2})
 	a := resptest.Dial(t, "tcp", addr)
@@ -62,6 +81,32 @@ func TestMaxClientsPerAddr(t *testing.T) {
 	_ = a.Conn.Close()
 	eventually(t, "a place is free", func() bool { return srv.Metrics().Clients == 1 })
 	resptest.Dial(t, "tcp", addr).Want("+PONG", "PING")
+}
+
+// Whoever has an address of IPv6 has the whole /64.
+func TestOneAddress(t *testing.T) {
+	for _, x := range []struct {
+		a, b string
+		same bool
+	}{
+		{"10.0.0.1:1", "10.0.0.1:2", true},
+		{"10.0.0.1:1", "10.0.0.2:1", false},
+		{"10.0.0.1:1", "[::ffff:10.0.0.1]:1", true},
+		{"[2001:db8::1]:1", "[2001:db8::ffff:ffff:ffff:ffff]:2", true},
+		{"[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
+		{"[fe80::1%lo]:1", "[fe80::2%lo]:1", true},
+	} {
+		var hosts [2]string
+		for i, text := range []string{x.a, x.b} {
+			hosts[i] = hostOf(net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)))
+		}
+		if same := hosts[0] == hosts[1]; same != x.same || hosts[0] == "" {
+			t.Errorf("%s and %s count as %q", x.a, x.b, hosts)
+		}
+	}
+	if h := hostOf(&net.UnixAddr{Name: "socket", Net: "unix"}); h != "" {
+		t.Errorf("a socket without addresses counts as %q", h)
+	}
 }
 
 func TestUnauthenticatedLimits(t *testing.T) {
@@ -186,8 +231,8 @@ func TestMaxMemory(t *testing.T) {
 	}
 	o.Want("+OK", "MULTI")
 	oom := false
-	for range 100 {
-		if v := o.Do("SET", "k", strings.Repeat("v", 100_000)); strings.HasPrefix(v.Text, "OOM") {
+	for range 400 { // each small enough not to be charged while it arrives
+		if v := o.Do("SET", "k", strings.Repeat("v", 20_000)); strings.HasPrefix(v.Text, "OOM") {
 			oom = true
 			break
 		}
@@ -295,7 +340,8 @@ func TestTransactionMemory(t *testing.T) {
 		t.Errorf("EXEC: %.200s", got)
 	}
 	all := strings.Join(names, " ")
-	c.Want(oom, "EXISTS "+all)
+	c.Want("20", "EXISTS "+all) // lets go of each
+	c.Want("20", "TOUCH "+all)
 	c.Want(oom, "DEL "+all)
 	c.Want("1", "EXISTS k0") // none of them went
 	c.Want(oom, "MSET "+strings.ReplaceAll(all+" ", " ", " v "))

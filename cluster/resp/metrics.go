@@ -18,7 +18,7 @@ type Metrics struct {
 	ClosedRequest  uint64 // took too long to send one request
 	ClosedWrite    uint64 // did not read
 	ClosedOutput   uint64 // over MaxOutput
-	ClosedMemory   uint64 // over MaxMemory
+	ClosedMemory   uint64 // over MaxMemory, or held of it what others needed
 	ClosedProtocol uint64 // sent something else than requests
 	ClosedKill     uint64
 
@@ -30,6 +30,10 @@ type Metrics struct {
 
 	BytesIn, BytesOut uint64
 	Memory            int64 // charged to MaxMemory now
+
+	// Latency has an entry for each kind of command: how long commands took, without the
+	// wait for a commit. It counts nothing where Options.Slow is nil.
+	Latency []Latency
 
 	// PerCommand has an entry for each command that was run, by name.
 	PerCommand []CommandMetrics
@@ -50,9 +54,16 @@ type counters struct {
 	closedOutput, closedMemory, closedProtocol, closedKill atomic.Uint64
 	rejectedCommands, slow, loginFailures, denied, in, out atomic.Uint64
 	perCommand                                             []commandCounters
+	latencies                                              latencies
 }
 
 type commandCounters struct{ calls, failed atomic.Uint64 }
+
+// Connections returns how many connections there are.
+func (s *Server) Connections() int {
+	all, _ := s.clients.count()
+	return all
+}
 
 // Metrics returns the counters.
 func (s *Server) Metrics() Metrics {
@@ -77,6 +88,7 @@ func (s *Server) Metrics() Metrics {
 		BytesIn:         c.in.Load(),
 		BytesOut:        c.out.Load(),
 		Memory:          s.memory.used.Load(),
+		Latency:         c.latencies.all(),
 	}
 	m.Clients, m.Unauthenticated = s.clients.count()
 	for _, cmd := range s.table.Commands() {

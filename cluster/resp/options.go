@@ -26,7 +26,11 @@ type Options struct {
 
 	// MaxClients bounds the connections. Default 10,000.
 	MaxClients int
-	// MaxClientsPerAddr bounds those from one IP address. Default MaxClients.
+	// MostClients is what CONFIG SET may make of MaxClients: what the process has files
+	// for. 0 for no limit.
+	MostClients int
+	// MaxClientsPerAddr bounds those from one IP address, or one /64 of IPv6. Default
+	// MaxClients.
 	MaxClientsPerAddr int
 	// MaxUnauthenticated bounds those that have still to log in. Default a tenth of
 	// MaxClients, and at least 10.
@@ -51,7 +55,9 @@ type Options struct {
 	MaxOutput int
 	// MaxMemory is the bytes of requests and replies in flight of all clients. Default
 	// 1 GiB. Values that are being read take as much once more at most, if it is at least
-	// four times MaxValue.
+	// four times MaxValue. The last quarter is for connections that hold no more than a 64th
+	// of it. After a refusal, those that hold more and wait for a client that does less
+	// than 256 KiB a second are closed, the largest first.
 	MaxMemory int64
 
 	// GroupCommands and GroupBytes end a group of a pipeline, see exec.Options.

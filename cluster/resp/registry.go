@@ -2,6 +2,7 @@ package resp
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -109,11 +110,19 @@ func (r *registry) sorted() []*conn {
 	return all
 }
 
-// hostOf is the address that the limit for each address counts by: the IP, or nothing
-// for a connection that has none.
+// hostOf is what the limit for each address counts as one: an address of IPv4, or a /64
+// of IPv6, of which whoever has one address has all. It is nothing for a connection that
+// has neither.
 func hostOf(a net.Addr) string {
-	if t, ok := a.(*net.TCPAddr); ok {
-		return t.IP.String()
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return ""
 	}
-	return ""
+	ip, ok := netip.AddrFromSlice(t.IP)
+	if !ok {
+		return ""
+	}
+	ip = ip.Unmap()
+	p, _ := ip.Prefix(min(ip.BitLen(), 64)) // fails for lengths that no address has
+	return p.String()
 }

@@ -32,7 +32,8 @@ func (m *moment) get() (p phase, tick int64) {
 	return phase(v & 3), v >> 2
 }
 
-// supervise closes connections that take too long, until the server is closed.
+// supervise closes connections that take too long, or too much, until the server is
+// closed.
 func (s *Server) supervise() {
 	defer s.wg.Done()
 	t := time.NewTicker(round)
@@ -54,6 +55,7 @@ func (s *Server) supervise() {
 		for _, o := range all {
 			o.c.end(o.counter, o.why)
 		}
+		s.relieve(now)
 	}
 }
 

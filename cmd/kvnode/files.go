@@ -15,9 +15,17 @@ func engineFiles(files int) int {
 const otherFiles = 40
 
 // connections is how many connections each protocol may have: as many as are set, or as
-// the process may have files for. A store without a file to write into fails, so clients
-// must leave it some.
+// the process may have files for.
 func connections(c *config.Config, files int) int {
+	if most := mostConnections(c, files); most > 0 {
+		return min(c.MaxConnections, most)
+	}
+	return c.MaxConnections
+}
+
+// mostConnections is how many connections each protocol has files for, 0 where that is not
+// known. A store without a file to write into fails, so clients must leave it some.
+func mostConnections(c *config.Config, files int) int {
 	protocols := 0
 	for _, addr := range []string{c.RESPAddr, c.HTTPAddr} {
 		if addr != "" {
@@ -25,7 +33,7 @@ func connections(c *config.Config, files int) int {
 		}
 	}
 	if files == 0 || protocols == 0 {
-		return c.MaxConnections
+		return 0
 	}
-	return min(c.MaxConnections, max(1, (files-engineFiles(files)-otherFiles)/protocols))
+	return max(1, (files-engineFiles(files)-otherFiles)/protocols)
 }

@@ -196,7 +196,7 @@ func advice(err error, dir string) string {
 	case errors.Is(err, lsm.ErrCorruption), errors.Is(err, lsm.ErrNoSpace):
 		return "" // they say it themselves
 	case errors.Is(err, replica.ErrFormat):
-		return "choose another directory by --data-dir: this one is of another program or version"
+		return "choose another directory by --data-dir: this one has other files, or is of another program or version"
 	case info != nil && !info.IsDir(), errors.As(err, &file) && (file.Path == dir || strings.HasPrefix(file.Path, dir+string(filepath.Separator))):
 		return "choose a directory by --data-dir in which the user of kvnode can write"
 	case errors.Is(err, fs.ErrPermission):
@@ -212,6 +212,7 @@ func (p *program) serve(n *cluster.Node, asked signals) int {
 	p.systemd.Ready("serving")
 	stopWatchdog := p.systemd.Watch(func() bool { return len(n.Live()) == 0 })
 	defer stopWatchdog()
+	defer p.limitHeap(n)()
 	p.hello(n)
 
 	code := exitOK

@@ -243,6 +243,7 @@ func TestRefused(t *testing.T) {
 		{"--resp-addr 127.0.0.1:0 --http-addr= --pprof-addr " + taken.Addr().String(), 1, []string{"profiles cannot be served"}},
 		{"--http-addr= --resp-addr 127.0.0.1:0 --resp-tls-cert-file " + cert.KeyFile + " --resp-tls-key-file " + cert.KeyFile, 1, []string{"TLS of RESP"}},
 		{"--http-addr= --resp-addr 127.0.0.1:0 --data-dir " + file, 1, []string{"the node cannot start", "is not a directory", "choose a directory by --data-dir"}},
+		{"--http-addr= --resp-addr 127.0.0.1:0 --data-dir " + dir, 1, []string{"the node cannot start", "there is no store in " + dir, "cert.pem", "choose another directory by --data-dir"}},
 	} {
 		args := strings.Fields(x.args)
 		if !strings.Contains(x.args, "--data-dir") {

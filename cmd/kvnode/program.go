@@ -67,7 +67,7 @@ func (p *program) options() cluster.Options {
 		Insecure: c.Insecure, AdminPassword: c.AdminPassword, ResetAdmin: c.AdminReset, LoginMemory: c.MaxLoginMemory,
 		Limits: cluster.Limits{
 			Key: int(c.MaxKeySize), Value: int(c.MaxValueSize), Request: int(c.MaxRequestSize), Args: maxArgs(c),
-			Connections: tuned.Connections, PerAddress: c.MaxConnectionsPerAddress, Unauthenticated: c.MaxUnauthenticatedConnections,
+			Connections: tuned.Connections, MostConnections: mostConnections(c, p.files), PerAddress: c.MaxConnectionsPerAddress, Unauthenticated: c.MaxUnauthenticatedConnections,
 			Pipeline: c.MaxPipeline, Transaction: int(c.MaxRequestSize), Output: int(c.MaxOutputBuffer), Inflight: c.MaxInflightSize,
 		},
 		Timeouts: cluster.Timeouts{

@@ -196,6 +196,13 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// Nor does CONFIG SET take the files of the store.
+func TestConfigSetConnections(t *testing.T) {
+	t.Parallel()
+	p := nodetest.Start(t, nodetest.Options{})
+	p.Dial(t).Want(t, "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system", "CONFIG SET maxclients 2147483647")
+}
+
 // Whoever reads the log may go away: that is no reason to die.
 func TestLogReaderGone(t *testing.T) {
 	t.Parallel()

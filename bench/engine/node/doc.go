@@ -10,7 +10,7 @@
 // and empties the bucket.
 //
 // There are at most so many connections as the Config says, which are made when they are
-// needed, and each has one call at a time; over HTTP/2, which TLS brings, calls share them.
+// needed, and each has one call at a time, with TLS too: the client speaks HTTP/1.1.
 // The client repeats nothing here: a measurement must not hide what it sees. An answer that
 // takes longer than Remote.Timeout is an error.
 //

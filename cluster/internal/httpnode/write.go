@@ -119,7 +119,7 @@ func (t *transaction) apply(tx *replica.Tx, i int, res *httpapi.Result) error {
 		return t.refused[i]
 	}
 	op := &t.w.Operations[i]
-	o, err := tx.Read(i)
+	o, err := t.read(tx, i)
 	if err != nil {
 		return err
 	}
@@ -154,6 +154,22 @@ func (t *transaction) apply(tx *replica.Tx, i int, res *httpapi.Result) error {
 		return err
 	}
 	return t.tell(tx, i, res)
+}
+
+// read reads the record of operation i, and sees that there is memory for it.
+func (t *transaction) read(tx *replica.Tx, i int) (*vclock.Object, error) {
+	if t.w.Turn != nil {
+		done, err := t.w.Turn()
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+	}
+	o, err := tx.Read(i)
+	if err == nil && t.w.Hold != nil {
+		err = t.w.Hold(int64(tx.Held()))
+	}
+	return o, err
 }
 
 // maxHeld is how many bytes of old values a batch may have in memory, beyond those of one

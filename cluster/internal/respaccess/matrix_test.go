@@ -67,11 +67,14 @@ decrby K 1 | K:read+write
 del K K | K:delete
 exists K | K:read
 expire K 10 | K:write
+expire K -1 | K:write
 expireat K 9999999999 | K:write
+expireat K 1 | K:write
 expiretime K | K:read
 get K | K:read
 getdel K | K:read+delete
 getex K PERSIST | K:read+write
+getex K PXAT 1 | K:read+write
 getrange K 0 1 | K:read
 getset K v | K:read+write
 incr K | K:read+write
@@ -90,6 +93,7 @@ object refcount K | K:read
 persist K | K:write
 pexpire K 10000 | K:write
 pexpireat K 9999999999999 | K:write
+pexpireat K 1 | K:write
 pexpiretime K | K:read
 psetex K 10000 v | K:write
 pttl K | K:read
@@ -97,6 +101,7 @@ rename K K | K:read+delete K:write
 renamenx K K | K:read+delete K:write
 set K v | K:write
 set K v NX | K:write
+set K v PXAT 1 | K:write
 set K v GET | K:read+write
 set K v XX GET EX 10 | K:read+write
 setex K 10 v | K:write

@@ -397,6 +397,14 @@ func TestHeld(t *testing.T) {
 		held("Delete", 4, tx.Delete(3))
 		_, _, err = tx.Get(nil, 4)
 		held("the same key", 4, err)
+		tx.Forget(0)
+		held("what was got is forgotten", 3, nil)
+		tx.Forget(2)
+		held("what was set is not", 3, nil)
+		if v, _, err := tx.Get(nil, 0); err != nil || len(v) != size {
+			t.Errorf("%d bytes are read again, %v", len(v), err)
+		}
+		held("and counted again", 4, nil)
 		return nil
 	}))
 }

@@ -174,6 +174,13 @@ func (t *txn) Put(i int, value []byte, info exec.Info) error {
 // Held implements exec.Txn.
 func (t *txn) Held() int { return t.tx.Held() }
 
+// Forget implements exec.Txn.
+func (t *txn) Forget(i int) {
+	if slot := t.slots[i]; slot >= 0 {
+		t.tx.Forget(int(slot))
+	}
+}
+
 func (t *txn) Delete(i int) error {
 	slot := t.at(i, true)
 	if slot < 0 {

@@ -39,6 +39,7 @@ func exists(s *Session, _ [][]byte) error {
 		if info.Exists {
 			n++
 		}
+		s.forget(i)
 	}
 	s.w.Int(n)
 	return nil

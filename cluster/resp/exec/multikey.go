@@ -14,6 +14,7 @@ func mGet(s *Session, _ [][]byte) error {
 			s.w.Error(s.told(nil, err))
 		} else {
 			s.bulkOrNull(v, info.Exists)
+			s.forget(i)
 		}
 		s.releaseValue()
 	}

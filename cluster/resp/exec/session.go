@@ -28,6 +28,10 @@ type Session struct {
 	// it then, to be announced to the Store together. The owner sets it before Run.
 	More bool
 
+	// Memory is asked in place of Options.Memory for what a reply is made of, which stays
+	// until the client has read it. NewSession sets it to that.
+	Memory Memory
+
 	user User
 
 	ran   Ran   // the command that runs alone
@@ -48,7 +52,7 @@ type Session struct {
 
 	val, tmp []byte // buffers for values
 	ends     []int
-	charged  int // bytes taken from Options.Memory for this command
+	charged  int // bytes taken from Memory for this command
 	own      holding
 	holds    *holding      // own, or that of all who share the transaction
 	turn     chan struct{} // another session has run the group
@@ -68,7 +72,7 @@ type Ran struct {
 // if it is not nil, is told of each command of Run when it has been answered: what it is
 // told is valid during the call.
 func (x *Executor) NewSession(w *wire.Writer, observe func(*Ran)) *Session {
-	s := &Session{x: x, w: w, observe: observe, turn: make(chan struct{}, 1)}
+	s := &Session{x: x, w: w, observe: observe, Memory: x.opts.Memory, turn: make(chan struct{}, 1)}
 	s.holds = &s.own
 	s.body = s.runGroup
 	return s
@@ -168,7 +172,7 @@ func (s *Session) release() {
 // releaseValue gives back what a value took that was charged.
 func (s *Session) releaseValue() {
 	if s.charged > 0 {
-		s.x.opts.Memory.Give(s.charged)
+		s.Memory.Give(s.charged)
 		s.charged = 0
 		s.val = nil
 	}
@@ -184,10 +188,10 @@ func (s *Session) charge(n int) error {
 
 // take asks for n bytes more for this command.
 func (s *Session) take(n int) error {
-	if s.x.opts.Memory == nil {
+	if s.Memory == nil {
 		return nil
 	}
-	if !s.x.opts.Memory.Take(n) {
+	if !s.Memory.Take(n) {
 		return ErrMemory
 	}
 	s.charged += n

@@ -88,4 +88,7 @@ type Txn interface {
 	// Held returns how many bytes of what is stored the transaction has read, in any of
 	// the calls above, and keeps in memory until its end.
 	Held() int
+	// Forget lets go of what was read of a key that was not written: Held no longer counts
+	// it, and it is read again when it is asked for.
+	Forget(i int)
 }

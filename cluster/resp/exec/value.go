@@ -43,6 +43,14 @@ func (s *Session) stat(i int) (info Info, err error) {
 	return info, err
 }
 
+// forget lets go of what was read of the i-th key of the request, of many: the transaction
+// would keep it until its end.
+func (s *Session) forget(i int) {
+	if s.tx != nil {
+		s.tx.Forget(s.base + i)
+	}
+}
+
 // put sets the i-th key of the request to an argument of it.
 func (s *Session) put(i int, value []byte, info Info) error {
 	if info.ExpireAt != 0 && info.ExpireAt < s.Now {

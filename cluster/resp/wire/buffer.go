@@ -24,14 +24,11 @@ const (
 // server. A source may ask for it in its Read: between two calls it grows by at most
 // twice of what has arrived.
 func (r *Reader) Held() int {
-	held := len(r.buf) + cap(r.big) + cap(r.spans)*8 + cap(r.args)*24
-	for _, a := range r.args {
+	held := len(r.buf) + cap(r.big) + cap(r.spans)*8 + cap(r.args)*24 + cap(r.bigs)*32 + r.bigHeld
+	for _, a := range r.args { // none while a request arrives
 		if cap(a) >= bigBulk {
 			held += cap(a)
 		}
-	}
-	for _, b := range r.bigs {
-		held += cap(b.b)
 	}
 	return held
 }

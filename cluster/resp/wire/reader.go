@@ -60,8 +60,13 @@ type Reader struct {
 	big   []byte   // the next argument where it has a buffer of its own
 	bigs  []bigArg // arguments that have a buffer of their own
 	whole bool     // spans and bigs are a request
-	args  [][]byte // what Next returned
-	err   Error
+
+	// bigHeld is the memory of bigs. Held is asked before each read, and there is at least
+	// one for each of them: it must not go through all.
+	bigHeld int
+
+	args [][]byte // what Next returned
+	err  Error
 }
 
 // span is an argument in the buffer, counted from base.
@@ -158,7 +163,7 @@ func (r *Reader) reset() {
 	r.left, r.sum, r.bulk = 0, 0, -1
 	r.spans = r.spans[:0]
 	clear(r.bigs)
-	r.bigs = r.bigs[:0]
+	r.bigs, r.bigHeld = r.bigs[:0], 0
 }
 
 // parse goes on through the buffered bytes. It reports whether a request is whole or
@@ -281,6 +286,7 @@ func (r *Reader) parseBulk() bool {
 			return false
 		}
 		r.bigs = append(r.bigs, bigArg{len(r.spans), r.big[:r.bulk:r.bulk]})
+		r.bigHeld += r.bulk
 		r.spans = append(r.spans, span{})
 		r.big = nil
 	case r.end-r.pos < size:

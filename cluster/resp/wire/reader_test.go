@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pieces gives the input in pieces of the given sizes, and then the rest at once.
@@ -404,6 +405,56 @@ func TestReaderMemory(t *testing.T) {
 	}
 	if r.Held() > 20<<10 || peak < 20000*24 {
 		t.Errorf("%d bytes held after large requests, %d before", r.Held(), peak)
+	}
+}
+
+// asker is a source that asks for the memory of its reader, as a server does.
+type asker struct {
+	io.Reader
+	ask func()
+}
+
+func (a *asker) Read(p []byte) (int, error) {
+	a.ask()
+	return a.Reader.Read(p)
+}
+
+// What is held is known at each moment of a request with many large arguments, and
+// however many there are, telling it takes no time.
+func TestReaderHeld(t *testing.T) {
+	all := make([]string, 200)
+	for i := range all {
+		all[i] = strings.Repeat("v", bigBulk+i)
+	}
+	a := &asker{Reader: &trickle{[]byte(array(all...)), 4096}}
+	r := NewReader(a, Limits{})
+	asked := 0
+	a.ask = func() {
+		asked++
+		want := len(r.buf) + cap(r.big) + cap(r.spans)*8 + cap(r.args)*24 + cap(r.bigs)*32
+		for _, b := range r.bigs {
+			want += cap(b.b)
+		}
+		if got := r.Held(); got != want {
+			t.Fatalf("%d bytes held with %d large arguments, want %d", got, len(r.bigs), want)
+		}
+	}
+	for range 2 {
+		if _, err := r.Next(); err != nil {
+			break
+		}
+	}
+	if asked < len(all) {
+		t.Errorf("only %d reads", asked)
+	}
+
+	r.bigs = make([]bigArg, 1<<20)
+	began := time.Now()
+	for range 1000 {
+		r.Held()
+	}
+	if took := time.Since(began); took > 100*time.Millisecond {
+		t.Errorf("asking a thousand times takes %v with %d large arguments", took, len(r.bigs))
 	}
 }
 

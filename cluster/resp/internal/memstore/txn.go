@@ -111,6 +111,16 @@ func (t *txn) Delete(i int) error { return t.write(op{key: i}) }
 // Held counts what was read, as if it were kept, and twice if it was read twice.
 func (t *txn) Held() int { return t.held }
 
+// Forget takes what was read once of a key that was not written off what is held.
+func (t *txn) Forget(i int) {
+	if t.find(i) != nil {
+		return
+	}
+	if info, err := t.s.Stat(t.keys[i], t.now); err == nil {
+		t.held -= info.Len
+	}
+}
+
 func (t *txn) write(o op) error {
 	if f := t.s.Write; f != nil {
 		if err := f(t.keys[o.key]); err != nil {

@@ -39,7 +39,7 @@ const (
 func table() []setting {
 	return []setting{
 		{name: "data-dir", group: storage, def: "kvnode-data",
-			help: "directory of the store; made if there is none, readable for nobody else",
+			help: "directory of the store, with nothing else in it; made if there is none, readable for nobody else",
 			bind: func(c *Config) value { return &pathValue{p: &c.DataDir} }},
 		{name: "memory", group: storage, def: "256MiB",
 			help: "memory of the engine: write buffers, block cache, filters and indexes",
@@ -103,7 +103,7 @@ func table() []setting {
 		atOnce(limit("max-scan-size", "16MiB", kib, gib, "largest page of a scan over HTTP", func(c *Config) *int64 { return &c.MaxScanSize })),
 		count("max-siblings", "100", 1, 10_000, "most concurrent values of one key, in buckets that are made without saying how many", func(c *Config) *int { return &c.MaxSiblings }),
 		atOnce(count("max-connections", "16384", 1, 1_000_000, "most connections of clients, for each protocol; fewer if the process may not have so many files open", func(c *Config) *int { return &c.MaxConnections })),
-		count("max-connections-per-address", "16384", 1, 1_000_000, "most connections from one address", func(c *Config) *int { return &c.MaxConnectionsPerAddress }),
+		count("max-connections-per-address", "16384", 1, 1_000_000, "most connections from one address, or one /64 of IPv6, for each protocol", func(c *Config) *int { return &c.MaxConnectionsPerAddress }),
 		count("max-unauthenticated-connections", "1024", 1, 1_000_000, "most connections that have not logged in, where there are users, for each protocol", func(c *Config) *int { return &c.MaxUnauthenticatedConnections }),
 		count("max-pipeline", "256", 1, 1_000_000, "most commands over RESP that are committed together; more wait for the next time", func(c *Config) *int { return &c.MaxPipeline }),
 		limit("max-output-buffer", "64MiB", 64*kib, gib, "most bytes of replies that a client has not read; the connection is closed beyond", func(c *Config) *int64 { return &c.MaxOutputBuffer }),

@@ -34,7 +34,8 @@ type Metrics struct {
 	descs []*prometheus.Desc     // one for each line of the table
 
 	registry *prometheus.Registry
-	seconds  *prometheus.HistogramVec
+	seconds  *prometheus.HistogramVec // of requests over HTTP
+	commands *prometheus.Desc         // the same over RESP, which counts itself
 }
 
 // New returns the metrics of a node and its HTTP API.
@@ -47,6 +48,7 @@ func New(node func() *cluster.Metrics, api func() httpapi.Metrics) *Metrics {
 		Name: prefix + requestSeconds, Help: requestSecondsHelp,
 		Buckets: []float64{.0001, .0003, .001, .003, .01, .03, .1, .3, 1, 3, 10, 30},
 	}, []string{"method", "route"})
+	m.commands = prometheus.NewDesc(prefix+commandSeconds, commandSecondsHelp, []string{"kind"}, nil)
 	m.registry.MustRegister(m, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -56,6 +58,7 @@ func (m *Metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range m.descs {
 		out <- d
 	}
+	out <- m.commands
 }
 
 // Collect implements prometheus.Collector. It takes one picture of the node for all.
@@ -71,6 +74,13 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 		f.read(s, func(v float64, labels ...string) {
 			out <- prometheus.MustNewConstMetric(m.descs[i], f.kind, v, labels...)
 		})
+	}
+	for _, l := range s.RESP.Latency {
+		buckets := make(map[float64]uint64, len(l.Buckets))
+		for _, b := range l.Buckets {
+			buckets[b.Bound.Seconds()] = b.Count
+		}
+		out <- prometheus.MustNewConstHistogram(m.commands, l.Count, l.Sum.Seconds(), buckets, l.Kind)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 
 	requestSeconds     = "http_request_seconds"
 	requestSecondsHelp = "How long requests over HTTP took, by method and route"
+	commandSeconds     = "resp_command_seconds"
+	commandSecondsHelp = "How long commands took, by kind: read, write, other; without the wait for a commit, which a pipeline shares"
 )
 
 // source is one picture of a node.
