@@ -97,7 +97,6 @@ func (s *Session) Run(c *command.Command, args [][]byte) {
 		}
 		s.alone(c, e, args)
 	default:
-		s.readLater()
 		s.join(c, e, args)
 	}
 }
