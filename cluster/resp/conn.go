@@ -28,6 +28,7 @@ type conn struct {
 	s   *exec.Session
 
 	id          int64  // set once, by the registry
+	place       int    // guarded by the registry
 	host        string // what the client counts as for the limit of each address
 	addr, laddr string
 	created     time.Time

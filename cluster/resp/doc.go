@@ -8,6 +8,7 @@
 //
 // It is put together from rooms of its own:
 //
+//	socket     connections, and which of them are ready
 //	wire       requests and replies as bytes
 //	command    the table: names, arities, keys, flags
 //	exec       the commands on strings and keys, groups and transactions
@@ -16,7 +17,9 @@
 // # A connection
 //
 // Each connection has one goroutine, which reads what has arrived, runs the requests in
-// order and writes the replies when there is nothing more to run. Nothing is read while
+// order and writes the replies when there is nothing more to run. Connections are served
+// in the order in which their requests came, see package socket; those that are ready
+// run first, and then all of their replies are written in a row. Nothing is read while
 // replies wait to be written: a client that does not read stops being served, and the
 // memory it costs is what is described under limits. What a pipeline writes is
 // committed together, see package exec.

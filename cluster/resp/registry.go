@@ -3,6 +3,7 @@ package resp
 import (
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -14,6 +15,7 @@ type registry struct {
 	mu     sync.Mutex
 	lastID int64
 	conns  map[int64]*conn
+	places []*conn // the same in no order; each knows its place
 	byAddr map[string]int
 	unauth int
 }
@@ -49,6 +51,8 @@ func (r *registry) add(c *conn, maxClients int) refusal {
 	r.lastID++
 	c.id = r.lastID
 	r.conns[c.id] = c
+	c.place = len(r.places)
+	r.places = append(r.places, c)
 	if c.host != "" {
 		r.byAddr[c.host]++
 	}
@@ -76,6 +80,11 @@ func (r *registry) remove(c *conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.conns, c.id)
+	last := len(r.places) - 1
+	r.places[c.place] = r.places[last]
+	r.places[c.place].place = c.place
+	r.places[last] = nil
+	r.places = r.places[:last]
 	if c.counted {
 		r.unauth--
 	}
@@ -101,6 +110,26 @@ func (r *registry) each(f func(*conn)) {
 		f(c)
 	}
 }
+
+// walk calls f for every connection, some at a time, and lets others run meanwhile. One
+// may be left out when another is removed. f must not block.
+func (r *registry) walk(f func(*conn)) {
+	for at := 0; ; at += someConns {
+		r.mu.Lock()
+		rest := r.places[min(at, len(r.places)):]
+		for _, c := range rest[:min(len(rest), someConns)] {
+			f(c)
+		}
+		r.mu.Unlock()
+		if len(rest) <= someConns {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// someConns are looked at in some 20 us.
+const someConns = 128
 
 // sorted returns the connections by their number.
 func (r *registry) sorted() []*conn {

@@ -47,7 +47,7 @@ func (s *Server) supervise() {
 		s.now()
 		now := s.tick.Load()
 		var all []overdue
-		s.clients.each(func(c *conn) {
+		s.clients.walk(func(c *conn) {
 			if o := s.check(c, now); o.why != "" {
 				all = append(all, o)
 			}
