@@ -68,11 +68,11 @@ type Node struct {
 	clientErr error // of waiting for clients
 }
 
-// The phases of a node, in their order.
 // rowCacheShare of the engine's memory is for its row cache: a server's clients read, and
 // write after a read, what they did just before.
 const rowCacheShare = 8
 
+// The phases of a node, in their order.
 const (
 	phaseOpening int32 = iota
 	phaseOpen

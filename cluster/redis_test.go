@@ -21,7 +21,7 @@ var (
 )
 
 // TestLikeRedis compares random commands with a redis-server: one by one and in
-// pipelines, in both protocols, at each durability.
+// pipelines beside others, in both protocols, at each durability.
 func TestLikeRedis(t *testing.T) {
 	network, addr := resptest.StartRedis(t)
 	const rounds = 4
@@ -29,7 +29,7 @@ func TestLikeRedis(t *testing.T) {
 		d := []lsm.Durability{lsm.None, lsm.OS, lsm.Sync, lsm.OS}[i]
 		cfg := resptest.Config{
 			RedisNetwork: network, RedisAddr: addr, Network: "tcp", Seed: *respSeed + int64(i), Commands: *respCommands / rounds,
-			Pipeline: 1 + 40*(i%2), RESP3: i >= 2, Ignore: aboutLimits,
+			Pipeline: 1 + 40*(i%2), Crowd: 3 * (i % 2), RESP3: i >= 2, Ignore: aboutLimits,
 		}
 		t.Run(fmt.Sprintf("durability=%v,pipeline=%d,resp3=%v", d, cfg.Pipeline, cfg.RESP3), func(t *testing.T) {
 			o := likeRedis(t)

@@ -189,6 +189,7 @@ func (db *DB) passOn() {
 	p.mu.Lock()
 	if len(p.queue) == 0 {
 		p.leading = false
+		db.startRows()
 		p.mu.Unlock()
 		return
 	}

@@ -145,3 +145,6 @@ func (db *DB) GetAcross(key []byte, between func()) ([]byte, error) {
 	between()
 	return db.getNewest(nil, key, s)
 }
+
+// Exclusive runs fn in the place of a commit.
+func (db *DB) Exclusive(fn func() error) error { return db.exclusive(fn) }

@@ -65,9 +65,19 @@ func (db *DB) wantRows() {
 	}
 	db.rows.Want()
 	if !p.leading {
-		db.rows.TurnOn()
+		db.startRows()
 	}
 	p.mu.Unlock()
+}
+
+// startRows turns the row cache on if it is wanted, where nobody leads. Whoever wanted it
+// while somebody led does not ask again, and there may be no commit after that one. The
+// lock of the pipeline is held.
+func (db *DB) startRows() {
+	if db.rows.Wanted() && !db.rows.On() {
+		db.pipe.rowKeys = 0
+		db.rows.TurnOn()
+	}
 }
 
 // rowsChange is what the leader does to the row cache for one group.

@@ -230,6 +230,21 @@ func TestRowCacheOfUnreadStore(t *testing.T) {
 	}
 }
 
+// Reads that begin while a commit is under way, and are followed by no other, are served.
+func TestRowCacheWantedInACommit(t *testing.T) {
+	db := open(t, "/db", &lsm.Options{FS: vfs.NewMem(), Durability: lsm.None, RowCache: 1 << 20})
+	k := []byte("key")
+	must(t, db.Put(k, []byte("v")))
+	get := func() error { _, err := db.Get(k); return err }
+	must(t, db.Exclusive(get))
+	for range 3 {
+		must(t, get())
+	}
+	if n := db.Metrics().RowHits; n != 2 {
+		t.Errorf("%d reads were served, want the last two", n)
+	}
+}
+
 // BenchmarkRowCache is single reads of records of about 150 bytes, in random order: of so
 // many that the row cache holds all of them, and of ten times as many as it holds. In each
 // round every tenth call is a write.

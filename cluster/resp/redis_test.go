@@ -20,14 +20,14 @@ var (
 )
 
 // TestLikeRedis compares random commands with a redis-server: one by one and in
-// pipelines, in both protocols.
+// pipelines beside others, in both protocols.
 func TestLikeRedis(t *testing.T) {
 	network, addr := resptest.StartRedis(t)
 	const rounds = 4
 	for i := range rounds {
 		cfg := resptest.Config{
 			RedisNetwork: network, RedisAddr: addr, Seed: *seedFlag + int64(i), Commands: *commandsFlag / rounds,
-			Pipeline: 1 + 40*(i%2), RESP3: i >= 2,
+			Pipeline: 1 + 40*(i%2), Crowd: 3 * (i % 2), RESP3: i >= 2,
 		}
 		t.Run(fmt.Sprintf("pipeline=%d,resp3=%v", cfg.Pipeline, cfg.RESP3), func(t *testing.T) {
 			store, o := memstore.New(16), Options{}

@@ -16,6 +16,9 @@ type Config struct {
 	RESP3                   bool
 	// Ignore, if not nil, says of which requests the replies may differ.
 	Ignore func(args []string) bool
+	// Crowd is a number of connections to the tested server that are busy all the while, in
+	// a database that the random commands do not name.
+	Crowd int
 }
 
 // Differential sends the same random commands to both servers, which must be empty,
@@ -29,6 +32,7 @@ func Differential(tb testing.TB, cfg Config) {
 	if cfg.RESP3 {
 		d.send([][]string{{"HELLO", "3"}})
 	}
+	leave := crowd(tb, cfg)
 	for sent := 0; sent < cfg.Commands && !d.failed; {
 		n := 1 + d.g.r.Intn(max(1, cfg.Pipeline))
 		var batch [][]string
@@ -38,6 +42,7 @@ func Differential(tb testing.TB, cfg Config) {
 		d.send(batch)
 		sent += n
 	}
+	leave()
 	d.final()
 }
 

@@ -62,8 +62,8 @@ func (c *Cache) End(key, value []byte, keep bool) {
 	hash := c.busy[c.ends]
 	c.ends++
 	b := c.bucketOf(hash)
-	if slot, old, ok := c.find(b, hash, key); ok {
-		c.replace(b, slot, hash, key, old, value, keep)
+	if slot, pos, old, ok := c.find(b, hash, key); ok {
+		c.replace(b, slot, pos, hash, key, old, value, keep)
 	}
 	atomic.AddUint64(&b.ctl, over-1)
 	if c.ends == len(c.busy) {
@@ -71,11 +71,11 @@ func (c *Cache) End(key, value []byte, keep bool) {
 	}
 }
 
-// replace changes the row in slot.
-func (c *Cache) replace(b *bucket, slot *uint64, hash uint64, key, old, value []byte, keep bool) {
+// replace changes the row in slot, which is at pos.
+func (c *Cache) replace(b *bucket, slot *uint64, pos, hash uint64, key, old, value []byte, keep bool) {
 	switch {
 	case keep && len(value) <= cap(old):
-		c.setValue(*slot&posMask, len(key), value, cap(old))
+		c.setValue(pos, len(key), value, cap(old))
 	case keep && len(value) <= maxValue:
 		atomic.StoreUint64(slot, 0)
 		c.add(b, hash, key, value)

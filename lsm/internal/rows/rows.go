@@ -209,8 +209,9 @@ func (c *Cache) at(pos uint64, key []byte) (value []byte, r row, ok bool) {
 	return c.ring[off : off+r.value() : off+r.room()], r, true
 }
 
-// find returns the slot of key in b and its row.
-func (c *Cache) find(b *bucket, hash uint64, key []byte) (slot *uint64, value []byte, ok bool) {
+// find returns the value of key, if it has a row in b, and where that is: its slot, and the
+// position that was in it. For a reader another row may be in the slot by now.
+func (c *Cache) find(b *bucket, hash uint64, key []byte) (slot *uint64, pos uint64, value []byte, ok bool) {
 	oldest := c.oldest.Load()
 	for i := range b.slots {
 		s := atomic.LoadUint64(&b.slots[i])
@@ -218,10 +219,10 @@ func (c *Cache) find(b *bucket, hash uint64, key []byte) (slot *uint64, value []
 			continue
 		}
 		if v, _, ok := c.at(s&posMask, key); ok {
-			return &b.slots[i], v, true
+			return &b.slots[i], s & posMask, v, true
 		}
 	}
-	return nil, nil, false
+	return nil, 0, nil, false
 }
 
 // AppendGet appends the value of key to dst, if there is a row for it. If not, and the
@@ -238,18 +239,17 @@ func (c *Cache) AppendGet(dst, key []byte) (out []byte, t Ticket, hit bool) {
 	if (gate|ctl)&busyMask != 0 {
 		return dst, Ticket{}, false
 	}
-	slot, value, ok := c.find(b, hash, key)
+	_, pos, value, ok := c.find(b, hash, key)
 	if !ok {
 		c.stripe(hash).misses.Add(1)
 		return dst, Ticket{hash, ctl, gate, true}, false
 	}
-	s := atomic.LoadUint64(slot)
 	if dst == nil {
 		dst = make([]byte, 0, len(value))
 	}
 	out = append(dst, value...)
 	fence()
-	if s&posMask < c.oldest.Load() || atomic.LoadUint64(&b.ctl) != ctl || c.gate.Load() != gate {
+	if pos < c.oldest.Load() || atomic.LoadUint64(&b.ctl) != ctl || c.gate.Load() != gate {
 		return dst, Ticket{}, false
 	}
 	c.stripe(hash).hits.Add(1)
@@ -292,7 +292,7 @@ func (c *Cache) Fill(t Ticket, key, value []byte) {
 	if b.ctl != t.ctl || !c.admits(t.hash) {
 		return
 	}
-	if _, _, ok := c.find(b, t.hash, key); ok {
+	if _, _, _, ok := c.find(b, t.hash, key); ok {
 		return // somebody else was faster
 	}
 	c.add(b, t.hash, key, value)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -333,4 +335,40 @@ func BenchmarkPrefetch(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(i*together), "ns/key")
 		})
 	}
+}
+
+// A reader may be stopped between finding a row and copying it, until the row's place in
+// the ring and its slot in the bucket belong to another key. The keys differ in front only,
+// so that the row of another is found out late.
+func TestSlotOfAnother(t *testing.T) {
+	c := newCache(t, MinCapacity)
+	const readers, keys, size = 8, 2 * slots, 64
+	var names, values [][]byte // all of one bucket
+	for i := 0; len(names) < keys; i++ {
+		k := make([]byte, maxKey)
+		binary.LittleEndian.PutUint32(k, uint32(i))
+		if h := maphash.Bytes(c.seed, k); c.bucketOf(h) == &c.buckets[0] {
+			values = append(values, bytes.Repeat([]byte{byte(len(names))}, size))
+			names = append(names, k)
+		}
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(readers)) // more than there are processors: they are stopped anywhere
+	end := time.Now().Add(2 * time.Second)
+	var wg sync.WaitGroup
+	for r := range readers {
+		wg.Go(func() {
+			var buf []byte
+			for n := r; n&1023 != 0 || time.Now().Before(end); n++ {
+				i := n % keys
+				out, ticket, hit := c.AppendGet(buf[:0], names[i])
+				if buf = out; !hit {
+					c.Fill(ticket, names[i], values[i])
+				} else if !bytes.Equal(out, values[i]) {
+					t.Errorf("key %d has the value %x", i, out)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

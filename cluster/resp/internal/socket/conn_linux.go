@@ -27,7 +27,7 @@ type Conn struct {
 
 	more bool // reading may give something; the reader's
 
-	// Deadlines in Unix nanoseconds, 0 for none.
+	// Deadlines in nanoseconds since began, 0 for none.
 	readBy, writeBy atomic.Int64
 
 	mu     sync.Mutex // held during system calls, which do not block, for fd to be ours
@@ -143,9 +143,14 @@ func (c *Conn) failed(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
 
+// began is what deadlines count from, by the clock of the process, as timers do: if
+// somebody set the clock of the machine back, a timer would come before its deadline was
+// over, and no other would follow.
+var began = time.Now()
+
 // past returns an error when a deadline is over.
 func past(deadline *atomic.Int64) error {
-	if d := deadline.Load(); d != 0 && time.Now().UnixNano() >= d {
+	if d := deadline.Load(); d != 0 && int64(time.Since(began)) >= d {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -222,7 +227,8 @@ func (c *Conn) setDeadline(which int, deadline *atomic.Int64, t time.Time) error
 		deadline.Store(0)
 		return nil
 	}
-	deadline.Store(t.UnixNano())
-	c.timers[which] = time.AfterFunc(time.Until(t), c.poke)
+	left := min(time.Until(t), 1<<62)
+	deadline.Store(max(1, int64(time.Since(began)+left)))
+	c.timers[which] = time.AfterFunc(left, c.poke)
 	return nil
 }

@@ -178,6 +178,25 @@ func TestEndInOneEvent(t *testing.T) {
 	}
 }
 
+// The beginning of Unix time is as much of a deadline as any other, and so is a time that
+// lies further ahead than nanoseconds count.
+func TestStrangeDeadlines(t *testing.T) {
+	c, client := pairs(t, "tcp")()
+	buf := make([]byte, 10)
+	for _, past := range []time.Time{time.Unix(0, 0), time.Unix(-1<<40, 0), time.Now().Add(-1)} {
+		must(t, c.SetReadDeadline(past))
+		err := wait(t, past.String(), async(func() error { _, err := c.Read(buf); return err }))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("deadline %v: %v", past, err)
+		}
+	}
+	must(t, c.SetReadDeadline(time.Unix(1<<40, 0)))
+	_, err := client.Write(buf[:1])
+	must(t, err)
+	_, err = c.Read(buf)
+	must(t, err)
+}
+
 // What waits ends by Close and by a deadline, and what comes after says why.
 func TestClose(t *testing.T) {
 	pair := pairs(t, "tcp")
