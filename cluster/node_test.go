@@ -298,6 +298,23 @@ func TestSlowLogins(t *testing.T) {
 	}
 }
 
+// What is read again comes from the row cache of the engine, whatever memory it has.
+func TestRowCache(t *testing.T) {
+	for _, memory := range []int64{0, 8 << 20} {
+		o := onLoopback(t, vfs.NewMem())
+		o.Memory = memory
+		n := start(t, o)
+		c := dial(t, n)
+		c.Want("+OK", "SET k v")
+		for range 4 {
+			c.Want(`"v"`, "GET k")
+		}
+		if hits := n.Metrics().Engine.RowHits; hits < 2 {
+			t.Errorf("memory %d: %d of 4 reads came from it", memory, hits)
+		}
+	}
+}
+
 func TestHotKeys(t *testing.T) {
 	n := start(t, onLoopback(t, vfs.NewMem()))
 	c := dial(t, n)

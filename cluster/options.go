@@ -182,6 +182,9 @@ func (o Options) withDefaults() (Options, error) {
 	if l.Inflight == 0 {
 		l.Inflight = 256 << 20
 	}
+	if o.Memory == 0 {
+		o.Memory = 256 << 20
+	}
 	if l.MostConnections < 0 || l.Inflight < 0 || o.Memory < 0 || o.LoginMemory < 0 {
 		return o, badOption("Limits.MostConnections or a budget of memory is negative")
 	}
