@@ -49,10 +49,14 @@ func (l *List) Warm(keys [][]byte) {
 	}
 }
 
+const cacheLine = 64
+
 // fetch brings the links and the key of a record.
 func (l *List) fetch(off uint32) {
 	arena.FetchLine(unsafe.Pointer(l.node(off)))
-	arena.FetchLine(unsafe.Pointer(l.node(off + 64)))
+	if int(off)+cacheLine < l.arena.Size() {
+		arena.FetchLine(unsafe.Pointer(l.node(off + cacheLine)))
+	}
 }
 
 // fetchNext brings the record behind one that was reached, whole.
