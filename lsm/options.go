@@ -65,7 +65,8 @@ type Options struct {
 	// Memory. It serves Get and AppendGet outside of snapshots and transactions, of keys up to
 	// 1 KiB and values up to 4 KiB that do not expire. It pays where keys are read, or read
 	// and written, again and again that fit in it, each with some 20 bytes more; it costs
-	// where reads go everywhere: a look more for each, and memory that blocks lack.
+	// where reads go everywhere: a look more for each, and memory that blocks lack. Which reads
+	// it serves differs from run to run, also with a Seed; what they return does not.
 	RowCache int64
 
 	// Durability is what Put, Delete and the other single writes promise, and Update. A
