@@ -271,15 +271,21 @@ func TestNil(t *testing.T) {
 	c.Free()
 }
 
-func BenchmarkRows(b *testing.B) {
-	const n = 100_000
-	c := newCache(b, 32<<20)
-	keys, v := make([][]byte, n), make([]byte, 130)
+// filled returns a cache with rows for n keys, and their value.
+func filled(b *testing.B, n int) (c *Cache, keys [][]byte, value []byte) {
+	c = newCache(b, 32<<20)
+	keys, value = make([][]byte, n), make([]byte, 130)
 	for i := range keys {
 		keys[i] = fmt.Appendf(nil, "%040d", i*7919)
 		_, ticket, _ := c.AppendGet(nil, keys[i])
-		c.Fill(ticket, keys[i], v)
+		c.Fill(ticket, keys[i], value)
 	}
+	return c, keys, value
+}
+
+func BenchmarkRows(b *testing.B) {
+	const n = 100_000
+	c, keys, v := filled(b, n)
 	order := rand.New(rand.NewPCG(1, 1)).Perm(n)
 	b.Run("op=get", func(b *testing.B) {
 		buf := make([]byte, 0, 200)
@@ -304,13 +310,7 @@ func BenchmarkRows(b *testing.B) {
 // BenchmarkPrefetch is sixteen reads that were announced together, and that were not.
 func BenchmarkPrefetch(b *testing.B) {
 	const n, together = 100_000, 16
-	c := newCache(b, 32<<20)
-	keys, v := make([][]byte, n), make([]byte, 130)
-	for i := range keys {
-		keys[i] = fmt.Appendf(nil, "%040d", i*7919)
-		_, ticket, _ := c.AppendGet(nil, keys[i])
-		c.Fill(ticket, keys[i], v)
-	}
+	c, keys, _ := filled(b, n)
 	rand.New(rand.NewPCG(1, 1)).Shuffle(n, func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
 	order := make([][]byte, n) // so that the keys themselves lie in order
 	all := make([]byte, 0, 40*n)
