@@ -193,20 +193,20 @@ func (c *Cache) stripe(hash uint64) *counts { return &c.counts[hash>>8&15] }
 // offset is where a position lies in the ring.
 func (c *Cache) offset(pos uint64) int { return int(pos % c.places * granule) }
 
-// at returns the bytes of key and value of the row at a position, if they are those of
-// key; r is what its head says. They may be anything while somebody writes there.
-func (c *Cache) at(pos uint64, key []byte) (value []byte, r row, ok bool) {
+// at returns the value of the row at a position, if it is one of key; the capacity is the
+// row's room. Both may be anything while somebody writes there.
+func (c *Cache) at(pos uint64, key []byte) (value []byte, ok bool) {
 	off := c.offset(pos)
-	r = row(atomic.LoadUint64((*uint64)(unsafe.Pointer(&c.ring[off]))))
+	r := row(atomic.LoadUint64((*uint64)(unsafe.Pointer(&c.ring[off]))))
 	off += header
 	if r.key() != len(key) || r.value() > r.room() || off+r.key()+r.room() > len(c.ring) {
-		return nil, r, false
+		return nil, false
 	}
 	if string(c.ring[off:off+len(key)]) != string(key) {
-		return nil, r, false
+		return nil, false
 	}
 	off += len(key)
-	return c.ring[off : off+r.value() : off+r.room()], r, true
+	return c.ring[off : off+r.value() : off+r.room()], true
 }
 
 // find returns the value of key, if it has a row in b, and where that is: its slot, and the
@@ -218,7 +218,7 @@ func (c *Cache) find(b *bucket, hash uint64, key []byte) (slot *uint64, pos uint
 		if s>>tagShift != hash>>tagShift || s&posMask < oldest {
 			continue
 		}
-		if v, _, ok := c.at(s&posMask, key); ok {
+		if v, ok := c.at(s&posMask, key); ok {
 			return &b.slots[i], s & posMask, v, true
 		}
 	}
