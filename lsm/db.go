@@ -54,7 +54,7 @@ type DB struct {
 
 	cacheMu   sync.Mutex // the newest look at the memory in use decides
 	cacheSize atomic.Int64
-	memtables atomic.Int64 // arena bytes of all memtables that are not freed
+	memtables arenas
 	pace      pace
 	closed    sync.Once
 	closeErr  error
@@ -214,6 +214,7 @@ func (db *DB) close() error {
 	db.snapshots.closeAll()
 	s := db.state.Swap(nil)
 	db.mu.Unlock()
+	db.memtables.close()
 	db.cache.Close() // or the blocks of each table would be looked for in it
 	if s != nil {
 		s.release() // first, so that each table goes at once

@@ -41,7 +41,7 @@ func planMemory(total, rowCache int64, compactions int) memoryPlan {
 func (db *DB) resizeCache(coming int64) {
 	db.cacheMu.Lock()
 	defer db.cacheMu.Unlock()
-	mem := coming + db.memtables.Load()
+	mem := coming + db.memtables.total.Load()
 	meta := db.readers.open.Load()
 	if !db.opts.ReadOnly {
 		mem = max(mem, 2*db.plan.memtable)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -220,8 +221,8 @@ func TestPinnedSnapshotUnderUse(t *testing.T) {
 }
 
 // TestLongWorkKeepsNoMemtables flushes while a compaction and a Verify are under way: the
-// memory of the flushed memtables must come back before they end. What an iterator keeps
-// counts against the budget.
+// memory of the flushed memtables must come back before they end. That of one is kept for the
+// next memtable, unless an iterator keeps another: two count against the budget always.
 func TestLongWorkKeepsNoMemtables(t *testing.T) {
 	fs := &countingFS{FS: vfs.NewMem()}
 	db, err := lsm.Open("/db", &lsm.Options{FS: fs, Memory: 64 << 20, Durability: lsm.None})
@@ -242,7 +243,13 @@ func TestLongWorkKeepsNoMemtables(t *testing.T) {
 	}
 	fill()
 	fill()
-	memtables("at first", 8)
+	memtables("at first", 16)
+	it, err := db.NewIter(nil)
+	must(t, err)
+	fill()
+	memtables("beside an iterator", 16)
+	fill()
+	memtables("beside an iterator, and not one more for later", 16)
 
 	g := newGate()
 	fs.gate.Store(g)
@@ -255,7 +262,7 @@ func TestLongWorkKeepsNoMemtables(t *testing.T) {
 	}
 	fill()
 	fill()
-	memtables("beside a compaction", 8)
+	memtables("beside a compaction", 16)
 	close(g.open)
 	must(t, <-done)
 
@@ -266,16 +273,39 @@ func TestLongWorkKeepsNoMemtables(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	fill()
-	memtables("beside a Verify", 8)
+	memtables("beside a Verify", 16)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 
-	it, err := db.NewIter(nil)
-	must(t, err)
-	fill()
-	memtables("beside an iterator", 16)
 	must(t, it.Close())
-	memtables("in the end", 8)
+	memtables("in the end", 16)
+}
+
+// TestRotationLeavesTheCache fills the block cache, and then memtables: a new one takes nothing
+// from the cache, since two count always.
+func TestRotationLeavesTheCache(t *testing.T) {
+	db, err := lsm.Open("/db", &lsm.Options{FS: vfs.NewMem(), Memory: 32 << 20, Durability: lsm.None, Seed: 1})
+	must(t, err)
+	defer db.Close()
+	rng := rand.New(rand.NewSource(1))
+	value := make([]byte, 1000)
+	for i := range 30_000 {
+		rng.Read(value) // does not compress
+		must(t, db.Put(fmt.Appendf(nil, "key%06d", i), value))
+	}
+	must(t, db.Compact(context.Background(), nil, nil))
+	for i := range 30_000 {
+		_, err := db.Get(fmt.Appendf(nil, "key%06d", i))
+		must(t, err)
+	}
+	full := db.Metrics().Memory.Cache
+	for i := range 4 {
+		must(t, db.Put([]byte("one more"), nil))
+		must(t, db.Flush())
+		if now := db.Metrics().Memory.Cache; now < full-1<<20 {
+			t.Fatalf("after %d rotations the cache has %d KiB, and %d before", i+1, now>>10, full>>10)
+		}
+	}
 }

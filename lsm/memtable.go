@@ -28,18 +28,17 @@ type memtable struct {
 
 	minSeq, maxSeq base.SeqNum // of the commits in it; the leader's until it is sealed
 	freed          sync.Once
-	total          *atomic.Int64 // arena bytes of all memtables; this one is taken off when freed
+	arenas         *arenas // where the arena is from
 }
 
-// newMemtable makes one that holds capacity bytes of entries, and adds its memory to
-// total. common is the prefix that most keys are expected to share.
-func newMemtable(capacity int, common []byte, log base.FileNum, total *atomic.Int64) (*memtable, error) {
-	a, err := arena.New(capacity)
+// newMemtable makes one that holds capacity bytes of entries, with memory of s. common is
+// the prefix that most keys are expected to share.
+func newMemtable(capacity int, common []byte, log base.FileNum, s *arenas) (*memtable, error) {
+	a, err := s.take(capacity)
 	if err != nil {
 		return nil, err
 	}
-	total.Add(int64(a.Cap()))
-	return &memtable{arena: a, list: skiplist.New(a, common), log: log, total: total}, nil
+	return &memtable{arena: a, list: skiplist.New(a, common), log: log, arenas: s}, nil
 }
 
 // apply adds the operations of one batch, the first with sequence number seq. The
@@ -179,8 +178,5 @@ func (m *memtable) overlaps(r keyRange) bool {
 
 // free gives the memory back, once.
 func (m *memtable) free() {
-	m.freed.Do(func() {
-		m.total.Add(-int64(m.arena.Cap()))
-		m.arena.Free()
-	})
+	m.freed.Do(func() { m.arenas.give(m.arena) })
 }

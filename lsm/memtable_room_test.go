@@ -3,7 +3,6 @@ package lsm
 import (
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
 	"testing"
 
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
@@ -91,7 +90,7 @@ func TestMemtableRoom(t *testing.T) {
 }
 
 func checkRoom(t *testing.T, order []int, capacity, keyLen int) {
-	m, err := newMemtable(capacity, nil, 1, new(atomic.Int64))
+	m, err := newMemtable(capacity, nil, 1, new(arenas))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +125,7 @@ func TestMemtableRoomFullBlocks(t *testing.T) {
 		for _, blocks := range []int{1, 10, 100, 1000} {
 			const keyLen, block = 12, 15
 			fill := func(capacity int) *memtable {
-				m, err := newMemtable(capacity, nil, 1, new(atomic.Int64))
+				m, err := newMemtable(capacity, nil, 1, new(arenas))
 				if err != nil {
 					t.Fatal(err)
 				}

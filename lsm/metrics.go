@@ -83,7 +83,7 @@ type Metrics struct {
 	// Memory in use, against Memory: Budget is Options.Memory.
 	Memory struct {
 		Budget    int64
-		Memtables int64 // reserved for memtables, those that only iterators keep included
+		Memtables int64 // reserved for memtables, the next one and those that only iterators keep included
 		Cache     int64 // blocks
 		Rows      int64 // the row cache
 		Tables    int64 // filters and indexes of open tables
@@ -137,7 +137,7 @@ func (db *DB) Metrics() *Metrics {
 		}
 	}
 	db.readers.mu.Unlock()
-	m.Memory.Memtables, m.Memory.Tables = db.memtables.Load(), db.readers.open.Load()
+	m.Memory.Memtables, m.Memory.Tables = db.memtables.total.Load(), db.readers.open.Load()
 	m.Memory.Buffers = db.reads.Buffers.Load()
 	db.mu.Lock()
 	defer db.mu.Unlock()

@@ -75,6 +75,9 @@ func open(dir string, o *Options, tune func(*DB)) (*DB, error) {
 	if tune != nil {
 		tune(db)
 	}
+	if !opts.ReadOnly {
+		db.memtables.keep = int(db.plan.memtable)
+	}
 	db.cache = cache.New(db.plan.total / 32)
 	if opts.ReadOnly {
 		err = db.openReadOnly()
@@ -114,6 +117,7 @@ func absolute(fsys vfs.FS, path string) (string, error) {
 func (db *DB) abandon() {
 	db.closing.Store(true)
 	db.work.close()
+	db.memtables.close()
 	if s := db.state.Swap(nil); s != nil {
 		s.release()
 		db.retireAll(s)

@@ -70,7 +70,7 @@ func (db *DB) rotate(need int) error {
 		return err
 	}
 	capacity := max(int(db.plan.memtable), need+memtableSlack+1<<12)
-	db.resizeCache(int64(capacity)) // first the cache gives way
+	db.resizeCache(db.memtables.more(capacity)) // first the cache gives way
 	mem, err := newMemtable(capacity, db.keyPrefix(), next.num, &db.memtables)
 	if err == nil {
 		// The next log exists, with its name synced, before the end that names it.

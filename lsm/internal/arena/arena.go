@@ -45,7 +45,7 @@ func New(capacity int) (*Arena, error) {
 	return a, nil
 }
 
-// Alloc takes size zeroed bytes at a multiple of align, a power of two up to 4096
+// Alloc takes size bytes, which may hold anything, at a multiple of align, a power of two up to 4096
 // (alignment beyond 8 holds for the offset; for the address where memory is mapped). ok is
 // false, and nothing is taken, when the arena has no room.
 func (a *Arena) Alloc(size, align uint32) (off uint32, ok bool) {
@@ -58,6 +58,9 @@ func (a *Arena) Alloc(size, align uint32) (off uint32, ok bool) {
 	a.used.Store(end)
 	return uint32(start), true
 }
+
+// Reset takes all pieces back. Nothing that Alloc returned may be touched afterwards.
+func (a *Arena) Reset() { a.used.Store(firstOffset) }
 
 // Bytes returns the whole region. Offsets that Alloc returned index it.
 func (a *Arena) Bytes() []byte { return a.mem }

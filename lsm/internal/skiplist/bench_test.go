@@ -135,3 +135,50 @@ func BenchmarkGet(b *testing.B) {
 		a.Free()
 	}
 }
+
+// BenchmarkOverwrite writes 100,000 keys, in random order, as often as fits into four versions of
+// each, and walks them as a flush does.
+func BenchmarkOverwrite(b *testing.B) {
+	const n, versions = 100_000, 4
+	var rounds [versions][][]byte
+	for i := range rounds {
+		rounds[i] = benchKeys(n, int64(i+1))
+	}
+	for _, what := range []string{"add", "walk"} {
+		b.Run(what, func(b *testing.B) {
+			for done := 0; done < b.N; {
+				b.StopTimer()
+				a := benchArena(b, n*versions)
+				l := New(a, rounds[0][0][:8])
+				add := func(part int) {
+					for i := range part {
+						k := rounds[i/n][i%n]
+						if !l.Add(k, base.MakeTrailer(base.SeqNum(i+1), base.KindSet), benchValue) {
+							b.Fatal("full")
+						}
+					}
+				}
+				if what == "walk" {
+					add(n * versions)
+				}
+				part := min(n*versions, b.N-done)
+				b.StartTimer()
+				if what == "add" {
+					add(part)
+				} else {
+					var it Iter
+					l.Init(&it)
+					for kv := it.First(); kv != nil; kv = it.Next() {
+					}
+				}
+				done += part
+				b.StopTimer()
+				if part == n*versions {
+					b.ReportMetric(float64(a.Size())/(n*versions), "B/version")
+				}
+				a.Free()
+				b.StartTimer()
+			}
+		})
+	}
+}

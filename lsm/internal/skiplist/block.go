@@ -43,6 +43,12 @@ const (
 func (l *List) block(off uint32) *block { return (*block)(unsafe.Add(l.base, uintptr(off))) }
 func (l *List) inner(off uint32) *inner { return (*inner)(unsafe.Add(l.base, uintptr(off))) }
 
+// initInner is initBlock for a block above the lowest lane.
+func (l *List) initInner(off uint32) *block {
+	l.inner(off).sep = [fanout]uint32{}
+	return l.initBlock(off)
+}
+
 // initBlock prepares a block that nobody can reach yet.
 func (l *List) initBlock(off uint32) *block {
 	b := l.block(off)

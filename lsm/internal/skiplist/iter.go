@@ -12,7 +12,8 @@ import (
 // while it is not positioned.
 type Iter struct {
 	l   *List
-	off uint32 // 0: not positioned
+	off uint32 // the record, 0: not positioned
+	at  uint32 // the version of it, 0 for the record's own
 	kv  base.KV
 }
 
@@ -21,38 +22,59 @@ var _ base.Iter = (*Iter)(nil)
 // Init makes it an iterator over l, not positioned. No allocation.
 func (l *List) Init(it *Iter) { *it = Iter{l: l} }
 
-func (it *Iter) land(off uint32) *base.KV {
-	it.off = off
+// land moves to a version of a record.
+func (it *Iter) land(off, at uint32) *base.KV {
+	it.off, it.at = off, at
 	if off == 0 {
 		return nil
 	}
-	n := it.l.node(off)
-	it.kv.Key = it.l.key(off, n)
-	it.kv.Value = it.l.value(off, n)
-	it.kv.Trailer = base.Trailer(n.trailer)
+	l := it.l
+	n := l.node(off)
+	it.kv.Key = l.key(off, n)
+	if at == 0 {
+		it.kv.Value, it.kv.Trailer = l.value(off, n), base.Trailer(n.trailer)
+	} else {
+		v := l.version(at)
+		it.kv.Value, it.kv.Trailer = l.bytes(at+versionSize, int(v.valLen)), base.Trailer(v.trailer)
+	}
 	return &it.kv
 }
 
+// landNewest moves to the newest version of a record.
+func (it *Iter) landNewest(off uint32) *base.KV {
+	if off == 0 {
+		return it.land(0, 0)
+	}
+	return it.land(off, it.l.newest(off))
+}
+
 // First moves to the first record.
-func (it *Iter) First() *base.KV { return it.land(it.l.first()) }
+func (it *Iter) First() *base.KV { return it.landNewest(it.l.first()) }
 
 // Last moves to the last record.
-func (it *Iter) Last() *base.KV { return it.land(it.l.end()) }
+func (it *Iter) Last() *base.KV { return it.land(it.l.end(), 0) }
 
 // SeekGE moves to the newest version of the first key >= key.
-func (it *Iter) SeekGE(key []byte) *base.KV { return it.land(it.l.seek(key, base.TrailerMax)) }
+func (it *Iter) SeekGE(key []byte) *base.KV { return it.landNewest(it.l.seek(key, base.TrailerMax)) }
 
 // SeekLT moves to the oldest version of the last key < key.
-func (it *Iter) SeekLT(key []byte) *base.KV { return it.land(it.l.lastBefore(key, base.TrailerMax)) }
+func (it *Iter) SeekLT(key []byte) *base.KV { return it.land(it.l.lastBefore(key, base.TrailerMax), 0) }
 
 // Next moves to the next record.
 func (it *Iter) Next() *base.KV {
-	if it.off == 0 {
+	l := it.l
+	switch {
+	case it.off == 0:
 		return nil
+	case it.at != 0:
+		kv := it.land(it.off, atomic.LoadUint32(&l.version(it.at).older))
+		l.fetchOlder(it.off, it.at)
+		return kv
 	}
-	kv := it.land(it.l.next(it.off))
+	kv := it.landNewest(l.next(it.off))
 	if kv != nil {
-		it.l.fetchNext(it.l.node(it.off))
+		l.fetchNext(l.node(it.off))
+		l.fetchOlder(it.off, it.at)
 	}
 	return kv
 }
@@ -62,11 +84,22 @@ func (it *Iter) Prev() *base.KV {
 	if it.off == 0 {
 		return nil
 	}
-	off := atomic.LoadUint32(&it.l.node(it.off).prev)
-	if off == it.l.head {
-		off = 0
+	l := it.l
+	newer := l.newest(it.off)
+	if newer == it.at {
+		off := atomic.LoadUint32(&l.node(it.off).prev)
+		if off == l.head {
+			off = 0
+		}
+		return it.land(off, 0)
 	}
-	return it.land(off)
+	for {
+		older := atomic.LoadUint32(&l.version(newer).older)
+		if older == it.at {
+			return it.land(it.off, newer)
+		}
+		newer = older
+	}
 }
 
 // Err is always nil.

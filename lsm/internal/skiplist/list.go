@@ -5,7 +5,13 @@
 // # Structure
 //
 // The records form a sorted, doubly linked list. It alone is the truth: whoever
-// walks it sees every record. In a textbook skip list the lanes above it are
+// walks it sees every record. A key that is written again does not get another record there:
+// its versions hang on the record, newest first, as long as they are few (maxVersions). They repeat
+// neither the key nor its place, and adding one touches no neighbour. The version after these starts
+// another record, which sorts before, so that an old version of a key that is written all the time
+// is found as fast as any.
+//
+// In a textbook skip list the lanes above it are
 // towers on the records themselves, so that a search touches a record, that is
 // a cache miss of 200 to 400 ns, for each step: about 30 of them. Here the
 // lanes are gathered in blocks: a block has up to 15 entries, each the 8-byte
@@ -21,19 +27,22 @@
 //
 // # Invariants
 //
-//  1. A record is immutable, except for its two links, once it is reachable. The
-//     store that links it comes after all others, so readers see it entirely or not at all.
+//  1. A record, or a version of it, is immutable, except for its links, once it is reachable.
+//     The store that links it comes after all others, so readers see it entirely or not at all.
 //  2. Nothing is ever removed or moved; offsets stay valid until the arena is freed.
 //  3. When Add returns, the record is reachable through the list and the lanes.
 //  4. A slot of a block is reused only after a split, and a split raises the block's
 //     version before; a reader that sees two versions starts again.
-//  5. No Go pointers in the arena: links are 32-bit offsets, 0 is nil.
+//  5. The versions on a record are newer than its own, and older than the record of the same key
+//     before it.
+//  6. No Go pointers in the arena: links are 32-bit offsets, 0 is nil.
 //
 // The only failure is a full arena: Add then does nothing and says so.
 package skiplist
 
 import (
 	"bytes"
+	"math"
 	"sync/atomic"
 	"unsafe"
 
@@ -43,17 +52,30 @@ import (
 
 // node is a record; key and value follow it in the arena.
 type node struct {
+	trailer  uint64
+	next     uint32 // atomic
+	prev     uint32 // atomic
+	newest   uint32 // atomic: the newest of the versions that were added later, 0 when there is none
+	valLen   uint32
+	keyLen   uint16
+	versions uint16 // that were added later; the writer's
+}
+
+// version is a newer version of a record; the value follows it in the arena.
+type version struct {
 	trailer uint64
-	next    uint32 // atomic
-	prev    uint32 // atomic
+	older   uint32 // atomic: the next older one, 0 for the record's own
 	valLen  uint32
-	keyLen  uint16
-	_       uint16
 }
 
 const (
-	nodeSize  = uint32(unsafe.Sizeof(node{}))
-	nodeAlign = 8
+	nodeSize    = uint32(unsafe.Offsetof(node{}.versions) + unsafe.Sizeof(node{}.versions))
+	versionSize = uint32(unsafe.Sizeof(version{}))
+	nodeAlign   = 8
+
+	// maxVersions is how many hang on a record, at most, unless they are added in another order
+	// than that of their numbers.
+	maxVersions = 16
 )
 
 // List is a sorted list of records. One goroutine may Add at a time; everything
@@ -66,7 +88,8 @@ type List struct {
 	last   atomic.Uint32 // the last node; head when empty
 	root   atomic.Uint64 // root block's offset << 8 | lanes above the lowest
 	count  atomic.Int64
-	w      finger // the writer's
+	top    base.Trailer // the largest that was added; the writer's
+	w      finger       // the writer's
 }
 
 // New makes an empty list in a, which it fills from then on and does not free.
@@ -83,6 +106,7 @@ func New(a *arena.Arena, common []byte) *List {
 	if !ok {
 		return l
 	}
+	*l.node(head) = node{}
 	l.head = head
 	l.last.Store(head)
 	l.initBlock(root)
@@ -124,28 +148,32 @@ func (l *List) Add(key []byte, t base.Trailer, value []byte) bool {
 	w.blocks, w.compared = w.blocks+1, w.compared+int64(compared)
 
 	before := leaf.off[slotAt(perm, rank-1)]
-	after := w.hi.node
+	after := w.hi
 	if rank < count(perm) {
-		after = leaf.off[slotAt(perm, rank)]
+		s := slotAt(perm, rank)
+		after = edge{leaf.prefix[s], leaf.off[s]}
+	}
+	if after.node != 0 && after.prefix == p && l.takes(after.node, key, t) {
+		return l.addVersion(l.node(after.node), t, value)
 	}
 	// Both neighbours are about to be written, and probably not in the cache: the
 	// two reads start the misses side by side, and they run on during the copy below.
 	pn := l.node(before)
 	l.w.sink = atomic.LoadUint32(&pn.next)
-	if after != 0 {
-		l.w.sink += atomic.LoadUint32(&l.node(after).prev)
+	if after.node != 0 {
+		l.w.sink += atomic.LoadUint32(&l.node(after.node).prev)
 	}
 
 	if count(perm) == fanout && !l.room(key, value) {
 		return false
 	}
-	off, ok := l.newNode(key, t, value, before, after)
+	off, ok := l.newNode(key, t, value, before, after.node)
 	if !ok {
 		return false
 	}
 	atomic.StoreUint32(&pn.next, off)
-	if after != 0 {
-		atomic.StoreUint32(&l.node(after).prev, off)
+	if after.node != 0 {
+		atomic.StoreUint32(&l.node(after.node).prev, off)
 	} else {
 		l.last.Store(off)
 	}
@@ -155,7 +183,46 @@ func (l *List) Add(key []byte, t base.Trailer, value []byte) bool {
 		l.split(rank, p, off, before == w.recent)
 	}
 	w.recent = off
+	l.added(t)
+	return true
+}
+
+func (l *List) added(t base.Trailer) {
 	l.count.Add(1)
+	l.top = max(l.top, t)
+}
+
+// takes reports whether a version of key, older than the record before the one at off, belongs
+// to the one at off.
+func (l *List) takes(off uint32, key []byte, t base.Trailer) bool {
+	n := l.node(off)
+	if !bytes.Equal(l.key(off, n), key) {
+		return false
+	}
+	return n.versions < maxVersions || t < l.top && uint64(t) < l.version(n.newest).trailer
+}
+
+// addVersion hangs a version on a record.
+func (l *List) addVersion(n *node, t base.Trailer, value []byte) bool {
+	off, ok := l.arena.Alloc(versionSize+uint32(len(value)), nodeAlign)
+	if !ok {
+		return false
+	}
+	v := l.version(off)
+	v.trailer, v.valLen = uint64(t), uint32(len(value))
+	copy(l.bytes(off+versionSize, len(value)), value)
+	link := &n.newest
+	if t < l.top { // out of order, or of another key's number
+		for *link != 0 && l.version(*link).trailer > uint64(t) {
+			link = &l.version(*link).older
+		}
+	}
+	v.older = *link
+	atomic.StoreUint32(link, off)
+	if n.versions < math.MaxUint16 {
+		n.versions++
+	}
+	l.added(t)
 	return true
 }
 
@@ -168,9 +235,9 @@ func (l *List) newNode(key []byte, t base.Trailer, value []byte, prev, next uint
 	}
 	n := l.node(off)
 	n.trailer = uint64(t)
-	n.next, n.prev = next, prev
+	n.next, n.prev, n.newest, n.versions = next, prev, 0, 0
 	n.valLen, n.keyLen = uint32(len(value)), uint16(len(key))
-	data := unsafe.Slice((*byte)(unsafe.Add(l.base, uintptr(off)+uintptr(nodeSize))), len(key)+len(value))
+	data := l.bytes(off+nodeSize, len(key)+len(value))
 	copy(data, key)
 	copy(data[len(key):], value)
 	return off, true
@@ -196,6 +263,13 @@ func (l *List) Get(key []byte, seq base.SeqNum) (value []byte, t base.Trailer, o
 	if !bytes.Equal(l.key(off, n), key) {
 		return nil, 0, false
 	}
+	for at := atomic.LoadUint32(&n.newest); at != 0; {
+		v := l.version(at)
+		if v.trailer <= uint64(newest) {
+			return l.bytes(at+versionSize, int(v.valLen)), base.Trailer(v.trailer), true
+		}
+		at = atomic.LoadUint32(&v.older)
+	}
 	return l.value(off, n), base.Trailer(n.trailer), true
 }
 
@@ -204,7 +278,7 @@ func (l *List) Get(key []byte, seq base.SeqNum) (value []byte, t base.Trailer, o
 // Add, it is for one goroutine at a time.
 func (l *List) Searched() (blocks, records int64) { return l.w.blocks, l.w.compared }
 
-// Len returns the number of records.
+// Len returns the number of records, versions included.
 func (l *List) Len() int { return int(l.count.Load()) }
 
 // Bounds returns the smallest and the largest key, nil when the list is empty.
@@ -236,15 +310,21 @@ func (l *List) end() uint32 {
 
 func (l *List) node(off uint32) *node { return (*node)(unsafe.Add(l.base, uintptr(off))) }
 
-func (l *List) next(off uint32) uint32 { return atomic.LoadUint32(&l.node(off).next) }
+func (l *List) version(off uint32) *version { return (*version)(unsafe.Add(l.base, uintptr(off))) }
 
-func (l *List) key(off uint32, n *node) []byte {
-	return unsafe.Slice((*byte)(unsafe.Add(l.base, uintptr(off)+uintptr(nodeSize))), int(n.keyLen))
+// bytes returns n bytes of the arena.
+func (l *List) bytes(off uint32, n int) []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(l.base, uintptr(off))), n)
 }
 
+func (l *List) next(off uint32) uint32 { return atomic.LoadUint32(&l.node(off).next) }
+
+func (l *List) newest(off uint32) uint32 { return atomic.LoadUint32(&l.node(off).newest) }
+
+func (l *List) key(off uint32, n *node) []byte { return l.bytes(off+nodeSize, int(n.keyLen)) }
+
 func (l *List) value(off uint32, n *node) []byte {
-	p := unsafe.Add(l.base, uintptr(off)+uintptr(nodeSize)+uintptr(n.keyLen))
-	return unsafe.Slice((*byte)(p), int(n.valLen))
+	return l.bytes(off+nodeSize+uint32(n.keyLen), int(n.valLen))
 }
 
 // before reports whether the record at off sorts before (key, t). The head does.

@@ -42,6 +42,9 @@ func newList(t testing.TB, capacity int, common string) *List {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.Free)
+	for i := range a.Bytes() { // as after another list
+		a.Bytes()[i] = 0xa5
+	}
 	return New(a, []byte(common))
 }
 

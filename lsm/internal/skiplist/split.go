@@ -61,12 +61,12 @@ func splitAt(rank int, sequential bool) int {
 
 // sibling makes a block with the entries of b from rank keep on.
 func (l *List) sibling(b *block, keep int, upper bool) (uint32, *block) {
-	size := leafSize
+	size, init := leafSize, l.initBlock
 	if upper {
-		size = innerSize
+		size, init = innerSize, l.initInner
 	}
 	off, _ := l.arena.Alloc(size, blockAlign) // room has checked
-	nb := l.initBlock(off)
+	nb := init(off)
 	for r := keep; r < fanout; r++ {
 		s := slotAt(b.perm, r)
 		ns := nb.insert(r-keep, b.prefix[s], b.off[s])
@@ -119,7 +119,7 @@ func (b *inner) insertChild(rank int, prefix uint64, sep, child uint32) {
 func (l *List) newRoot(prefix uint64, sep, child uint32) {
 	old := l.root.Load()
 	off, _ := l.arena.Alloc(innerSize, blockAlign) // room has checked
-	l.initBlock(off)
+	l.initInner(off)
 	b := l.inner(off)
 	b.insertChild(0, 0, l.head, uint32(old>>8))
 	b.insertChild(1, prefix, sep, child)

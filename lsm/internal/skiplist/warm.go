@@ -42,10 +42,14 @@ func (l *List) Warm(keys [][]byte) {
 	for i := range keys {
 		b := l.block(at[i])
 		r := b.below(prefixes[i])
-		l.fetch(b.off[slotAt(b.perm, max(r, 1)-1)])
 		if r < count(b.perm) {
-			l.fetch(b.off[slotAt(b.perm, r)])
+			s := slotAt(b.perm, r)
+			l.fetch(b.off[s])
+			if b.prefix[s] == prefixes[i] {
+				continue // probably a version of it, whose neighbours stay as they are
+			}
 		}
+		l.fetch(b.off[slotAt(b.perm, max(r, 1)-1)])
 	}
 }
 
@@ -62,4 +66,19 @@ func (l *List) fetch(off uint32) {
 // fetchNext brings the record behind one that was reached, whole.
 func (l *List) fetchNext(n *node) {
 	arena.Fetch(unsafe.Pointer(l.node(atomic.LoadUint32(&n.next))))
+}
+
+// fetchOlder brings what comes behind a version that was reached: an older one, or the newest
+// of the record after.
+func (l *List) fetchOlder(off, at uint32) {
+	var next uint32
+	if at != 0 {
+		next = atomic.LoadUint32(&l.version(at).older)
+	}
+	if next == 0 && l.newest(off) != 0 {
+		next = l.newest(l.next(off))
+	}
+	if next != 0 {
+		arena.Fetch(unsafe.Pointer(l.version(next)))
+	}
 }
