@@ -24,7 +24,7 @@ finish() {
 }
 trap finish EXIT
 
-(cd "$root" && go build -tags nopeers -o "$dir/kvnode-program" ./cmd/kvnode)
+(cd "$root" && go build -tags nopeers -o "$dir/kvnode-program" ./cmd/kvnode && go build -o "$dir/null" ./bench/servers/null)
 server=1 client=0 # processors
 
 redis() { # NAME PORT APPENDFSYNC
@@ -61,12 +61,21 @@ redis redis 17001 everysec
 kvnode kvnode 17002 os 256MiB
 await 17001
 await 17002
+null() { # it never sleeps, and runs only while it is measured
+	taskset -c $server "$dir/null" -address 127.0.0.1:17005 &
+	local pid=$!
+	sleep 0.2
+	"$@"
+	kill $pid
+	wait $pid || true
+}
 for round in $(seq "$rounds"); do
 	for keys in 1 100000; do
 		for pipeline in 1 16; do
 			for s in redis:17001 kvnode:17002; do
 				measure "$round" os $pipeline $keys $((pipeline == 1 ? 250000 : 1500000)) "${s%:*}" "${s#*:}" set,get
 			done
+			null measure "$round" os $pipeline $keys $((pipeline == 1 ? 250000 : 1500000)) null 17005 set,get
 		done
 	done
 done
