@@ -12,10 +12,8 @@ import (
 func main() {
 	address := flag.String("address", "127.0.0.1:17005", "to listen on, IPv4")
 	flag.Parse()
-	if err := serve(*address); err != nil {
-		fmt.Fprintln(os.Stderr, "null:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "null:", serve(*address))
+	os.Exit(1)
 }
 
 var (
@@ -24,8 +22,8 @@ var (
 	saves = []byte("*2\r\n$4\r\nsave\r\n$0\r\n\r\n") // to CONFIG GET
 )
 
-// serve is one loop over all connections. It never sleeps, or whoever sends would spend its
-// time with waking it.
+// serve is one loop over all connections, until something fails. It never sleeps, or whoever
+// sends would spend its time with waking it.
 func serve(address string) error {
 	a, err := netip.ParseAddrPort(address)
 	if err != nil || !a.Addr().Is4() {
