@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -128,6 +129,7 @@ func move(t *testing.T, r *Replica, refs []Ref, rng *rand.Rand) {
 		if err := add(0, -by)(tx); err != nil {
 			return err
 		}
+		runtime.Gosched() // with the latches, so that others meet them
 		return add(1, by)(tx)
 	})
 	if err != nil {
