@@ -170,8 +170,16 @@ func TestAtomicUnderContention(t *testing.T) {
 
 // MSET and MGET, transactions and MGET: nobody sees a half.
 func TestNoTornReads(t *testing.T) {
-	_, addr := start(t, memstore.New(16), Options{})
+	store := &meddler{Store: memstore.New(16)}
+	_, addr := start(t, store, Options{})
 	w, r := resptest.Dial(t, "tcp", addr), resptest.Dial(t, "tcp", addr)
+	pipeline(w, "MSET a 0 b 0")
+	meddle := func() { pipeline(w, "MSET a 1 b 1") }
+	store.meddle.Store(&meddle)
+	if v := r.Line("MGET a x b"); v.List[0].Text != v.List[2].Text {
+		t.Fatalf("torn: %s", v)
+	}
+	store.meddle.Store(nil)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -194,6 +202,19 @@ func TestNoTornReads(t *testing.T) {
 		default:
 		}
 	}
+}
+
+// meddler is a store that does something when it is asked for x outside of transactions.
+type meddler struct {
+	*memstore.Store
+	meddle atomic.Pointer[func()]
+}
+
+func (m *meddler) Get(dst []byte, k exec.Key, now int64) ([]byte, exec.Info, error) {
+	if f := m.meddle.Load(); f != nil && string(k.Name) == "x" {
+		(*f)()
+	}
+	return m.Store.Get(dst, k, now)
 }
 
 // A group ends at its limits and not before.
