@@ -285,7 +285,7 @@ func (w *world) heal() {
 	w.calm, w.cut = true, [len(w.cut)]bool{}
 	w.after(time.Second, func() {
 		c := w.clients[0]
-		c.last = true
+		c.last, c.retry = true, nil
 		c.restart()
 		c.next()
 	})
@@ -293,12 +293,12 @@ func (w *world) heal() {
 
 // wanted are the voters that somebody could ask for now.
 func (w *world) wanted() []ID {
-	n := machines
-	if w.moves {
-		n = []int{1, 3, 5}[w.rng.IntN(3)]
+	which := w.rng.Perm(machines)[:[]int{1, 3, 5}[w.rng.IntN(3)]]
+	if w.lost { // the machines stay the same, one has another ID
+		which = []int{0, 1, 2, 3, 4}[:w.voters]
 	}
 	var ids []ID
-	for _, i := range w.rng.Perm(machines)[:n] {
+	for _, i := range which {
 		ids = append(ids, w.vm[i].id)
 	}
 	return ids
@@ -359,26 +359,12 @@ func (c *client) next() {
 		c.retry = nil
 		change.Apply = c.call.apply(!c.last && kind%4 == 0)
 		e, err = c.p.Change(change)
-	case kind < 90 && !(w.moves && kind < 65) && !w.lost:
+	case w.moves && kind < 65, w.lost && c.peer == machines: // one client replaces voters, or they would fight
+		c.call = w.begin(callMove, nil)
+		e, err = c.p.SetVoters(w.wanted()...)
+	default:
 		c.call = w.begin(callRead, nil)
 		e, err = c.p.Read()
-	default:
-		c.call = w.begin(callMove, nil)
-		if w.moves || w.disks {
-			ids := w.wanted()
-			if w.lost {
-				ids = ids[:0]
-				for i := range w.voters { // the machines are the same, their IDs are not
-					ids = append(ids, w.vm[i].id)
-				}
-			} else if w.disks {
-				ids = w.newest.Now
-			}
-			e, err = c.p.SetVoters(ids...)
-		} else {
-			e, err = c.p.Read()
-			c.call.kind = callRead
-		}
 	}
 	if err != nil {
 		w.fail("begin: %v", err)
@@ -449,6 +435,9 @@ func (c *client) done(o Outcome) {
 	}
 	if o.Result == Done && k.kind == callMove {
 		w.lost = false
+		for _, id := range o.State.Voters.Now { // a move begun before the loss ends nothing
+			w.lost = w.lost || w.vm[w.where[id]].id != id
+		}
 	}
 	if o.Result == Unknown && k.kind == callAppend && w.rng.IntN(3) > 0 {
 		c.retry, c.since = k, o.Since
