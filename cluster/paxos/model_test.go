@@ -222,7 +222,7 @@ func (m *model) about(k int) []byte {
 		dst = append(dst, v.who>>k&1)
 	}
 	for _, p := range m.prop { // whose lists are in the order of the acceptors
-		for _, x := range []mask{p.got, p.refused, p.same, p.promised} {
+		for _, x := range []mask{p.got, p.refused, p.same} {
 			dst = append(dst, byte(x>>k&1))
 		}
 	}

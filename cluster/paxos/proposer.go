@@ -136,7 +136,6 @@ type Proposer struct {
 	got      mask    // who answered yes
 	refused  mask
 	same     mask   // who has accepted seen
-	promised mask   // accepting: whose promise is after
 	proposal *State // accepting
 	after    Ballot // accepting: the ballot that comes next
 
@@ -229,9 +228,6 @@ func (p *Proposer) Receive(a *Answer) (e Effects, err error) {
 	p.got |= 1 << i
 	p.refused &^= p.got
 	if p.phase == accepting {
-		if a.Promised == p.after {
-			p.promised |= 1 << i
-		}
 		if majority(p.got, p.sets[:]) {
 			p.chosen(&e)
 		}
@@ -414,10 +410,8 @@ func (p *Proposer) propose(e *Effects, s *State) {
 
 // chosen goes on after a majority has accepted the proposal.
 func (p *Proposer) chosen(e *Effects) {
-	p.seen, p.state = p.ballot, p.proposal
-	if majority(p.promised, p.sets[:]) {
-		p.fast = p.after
-	}
+	// With its acceptance each of them has promised after, at once: phase 1 is over for it.
+	p.seen, p.state, p.fast = p.ballot, p.proposal, p.after
 	v := &p.state.Voters
 	switch {
 	case p.op.rejected != nil:
@@ -437,7 +431,7 @@ func (p *Proposer) ask(e *Effects, ph phase, b Ballot, v *Voters) {
 		sets[2] = p.op.target // so that it is not left to voters who are not there
 	}
 	p.phase, p.ballot, p.voters = ph, b, *v
-	p.got, p.refused, p.same, p.promised, p.sets = 0, 0, 0, 0, [3]mask{}
+	p.got, p.refused, p.same, p.sets = 0, 0, 0, [3]mask{}
 	p.list, p.out = p.list[:0], p.out[:0]
 	q := Ask{Kind: Kind(ph), Ballot: b}
 	if ph == accepting {

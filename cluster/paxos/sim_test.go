@@ -61,6 +61,9 @@ func knobsOf(rng *rand.Rand) knobs {
 		maxSave:  time.Duration(rng.IntN(10)) * time.Millisecond,
 		crashes:  rng.IntN(2) == 0, restarts: rng.IntN(3) == 0, partitions: rng.IntN(2) == 0,
 	}
+	if rng.IntN(3) == 0 {
+		k.maxSave *= 20
+	}
 	if rng.IntN(2) == 0 {
 		k.loss, k.dup = rng.Float64()*0.3, rng.Float64()*0.3
 	}
@@ -264,8 +267,11 @@ func (w *world) nemesis() {
 	i := w.rng.IntN(machines)
 	switch w.rng.IntN(5) {
 	case 0, 1:
-		if w.crashes && w.vm[i].acc != nil {
-			w.crash(i, false)
+		all := w.rng.IntN(3) == 0 // the power of all machines fails at once
+		for k := range w.vm {
+			if w.crashes && (all || k == i) && w.vm[k].acc != nil {
+				w.crash(k, false)
+			}
 		}
 	case 2:
 		for p := range w.cut {
