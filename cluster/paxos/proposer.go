@@ -42,7 +42,16 @@ const (
 	Unknown                   // it may have happened, or happen later
 )
 
-func (r Result) String() string { return [...]string{"none", "done", "failed", "unknown"}[r] }
+// String is one word.
+func (r Result) String() string {
+	switch r {
+	case Done:
+		return "done"
+	case Failed:
+		return "failed"
+	}
+	return "unknown"
+}
 
 // Outcome is how an operation ended.
 type Outcome struct {
@@ -54,8 +63,8 @@ type Outcome struct {
 	// change. It is set if Done, and if Failed with ErrRejected: the state that the change
 	// rejected. Not to be changed.
 	State State
-	// Version, of a change that is Done, is the one that it made. Again says that
-	// an earlier attempt had made it.
+	// Version, of a change that is Done, is the one that it made. Again says that it was
+	// there before this operation proposed it: an earlier one had made it.
 	Version uint64
 	Again   bool
 	// Since, if Unknown, is what a retry of the Change needs as its Since.
@@ -100,7 +109,7 @@ type operation struct {
 	target   []ID   // moving: the new voters
 	full     bool   // reading: the voters did not agree, so write
 	proposed bool   // the change was in a proposal that may yet be chosen
-	since    uint64 // the version of the base of its first proposal
+	since    uint64 // if the change was proposed or is a retry: it made no version up to this one
 	rejected error  // of the proposal under way, which keeps the value: why
 }
 
@@ -281,7 +290,7 @@ func (p *Proposer) Wake(timer uint64) (e Effects) {
 // Abort ends the operation, if there is one: its deadline is over, or nobody waits.
 func (p *Proposer) Abort() (e Effects) {
 	if p.phase != idle {
-		p.finish(&e, Failed, fmt.Errorf("%w: %d of %d answered in the last of %d rounds, %d refused",
+		p.finish(&e, Failed, fmt.Errorf("%w: %d of %d answered in the last of %d attempts, %d refused",
 			ErrNoMajority, bits.OnesCount32(uint32(p.got)), len(p.list), p.attempts+1, bits.OnesCount32(uint32(p.refused))))
 	}
 	return e
