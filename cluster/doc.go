@@ -25,6 +25,7 @@
 //	vclock               dotted version vectors, siblings, context tokens              (pure)
 //	hlc                  a hybrid logical clock                                        (pure)
 //	ring                 partitions, and which nodes are to hold them                  (pure)
+//	paxos                a register that a majority of its voters keeps: CASPaxos      (pure)
 //	access               users, roles, scopes, and the check of every operation        (pure)
 //	replica              the data of one node: partitions, records, buckets, on lsm    (no goroutines)
 //	resp                 the server that Redis clients talk to, on any exec.Store
