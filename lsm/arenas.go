@@ -47,8 +47,12 @@ func (s *arenas) more(capacity int) int64 {
 	return int64(capacity)
 }
 
+// spoil is for tests: it overwrites memory that nobody may read any more.
+var spoil = func(*arena.Arena) {}
+
 // give takes back an arena that nobody reads any more.
 func (s *arenas) give(a *arena.Arena) {
+	spoil(a)
 	s.mu.Lock()
 	if s.spare == nil && a.Cap() == s.keep && s.total.Load() <= int64(2*s.keep) {
 		s.spare, a = a, nil

@@ -3,11 +3,22 @@ package lsm
 import (
 	"testing"
 
+	"github.com/ringwood-kv/ringwood/lsm/internal/arena"
 	"github.com/ringwood-kv/ringwood/lsm/internal/base"
 	"github.com/ringwood-kv/ringwood/lsm/internal/compaction"
 	"github.com/ringwood-kv/ringwood/lsm/internal/manifest"
 	"github.com/ringwood-kv/ringwood/lsm/internal/sstable"
 )
+
+// Whoever reads memory of a memtable that was given back does not find what was there.
+func init() {
+	spoil = func(a *arena.Arena) {
+		used := a.Bytes()[:a.Size()]
+		for i := range used {
+			used[i] = 0xdb
+		}
+	}
+}
 
 // Shape makes a store small enough for tests to reach every part of it with few
 // operations. A zero field keeps what Open would choose.

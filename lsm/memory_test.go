@@ -309,3 +309,39 @@ func TestRotationLeavesTheCache(t *testing.T) {
 		}
 	}
 }
+
+// TestIteratorKeepsItsMemtable walks what an iterator saw, while memtables are flushed and their
+// memory has become that of others.
+func TestIteratorKeepsItsMemtable(t *testing.T) {
+	db, err := lsm.Open("/db", &lsm.Options{FS: vfs.NewMem(), Durability: lsm.None})
+	must(t, err)
+	defer db.Close()
+	fill := func(round byte) {
+		for i := range 1000 {
+			must(t, db.Put(fmt.Appendf(nil, "key%06d", i), []byte{round}))
+		}
+	}
+	var its []*lsm.Iterator
+	for round := range byte(5) {
+		fill(round)
+		it, err := db.NewIter(nil)
+		must(t, err)
+		its = append(its, it)
+		if round%2 == 0 {
+			must(t, db.Flush())
+		}
+	}
+	for round, it := range its {
+		n := 0
+		for it.First(); it.Valid(); it.Next() {
+			if string(it.Key()) != fmt.Sprintf("key%06d", n) || string(it.Value()) != string([]byte{byte(round)}) {
+				t.Fatalf("round %d: %q is %v", round, it.Key(), it.Value())
+			}
+			n++
+		}
+		if err := it.Err(); err != nil || n != 1000 {
+			t.Fatalf("round %d: %d keys, %v", round, n, err)
+		}
+		must(t, it.Close())
+	}
+}
