@@ -29,7 +29,7 @@
 //
 //  1. A record, or a version of it, is immutable, except for its links, once it is reachable.
 //     The store that links it comes after all others, so readers see it entirely or not at all.
-//  2. Nothing is ever removed or moved; offsets stay valid until the arena is freed.
+//  2. Nothing is ever removed or moved; offsets stay valid until the arena is freed or reset.
 //  3. When Add returns, the record is reachable through the list and the lanes.
 //  4. A slot of a block is reused only after a split, and a split raises the block's
 //     version before; a reader that sees two versions starts again.
@@ -98,7 +98,7 @@ type List struct {
 // Add fails.
 func New(a *arena.Arena, common []byte) *List {
 	l := &List{base: a.Base(), arena: a, common: bytes.Clone(common)}
-	head, ok := a.Alloc(nodeSize, nodeAlign)
+	head, ok := l.newNode(nil, 0, nil, 0, 0)
 	if !ok {
 		return l
 	}
@@ -106,7 +106,6 @@ func New(a *arena.Arena, common []byte) *List {
 	if !ok {
 		return l
 	}
-	*l.node(head) = node{}
 	l.head = head
 	l.last.Store(head)
 	l.initBlock(root)
