@@ -125,7 +125,7 @@ func testTransactions(t *storeTest) {
 
 func testOwning(t *storeTest) {
 	a, b := key(0, "a"), key(0, "b")
-	inside, leave, second := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	inside, leave, second := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
 	first := make(chan error, 1)
 	go func() {
 		first <- t.s.Update([]exec.Key{b, a}, now, func(tx exec.Txn) error {
